@@ -1,0 +1,35 @@
+-- correct: the true spend of an event, named by the operation that booked it (always the first one). The difference is booked, what was
+-- uncertain is released, and it goes up through closed pools. Errors: LG001 (`of` booked no single spend of its own).
+create or replace function ledger_private.op_correct(
+  p_tenant_id text,
+  p_operation jsonb,
+  p_at timestamptz
+)
+returns ledger_private.answer
+language plpgsql
+as $$
+declare
+  v_of ledger_private.operations;
+  v_event ledger_private.journal;
+  v_pool ledger_private.pools;
+  v_budget jsonb;
+begin
+  select * into v_of from ledger_private.operations o where o.tenant_id = p_tenant_id and o.operation_id = p_operation ->> 'of';
+  v_event := ledger_private.find_event(p_tenant_id, v_of.pool_id, v_of.seq);
+  if not coalesce(ledger_private.is_spend_event(v_event), false) or jsonb_array_length(v_of.result -> 'expired') > 1 then
+    return ledger_private.failed('LG001', 'of', 'must be an operation that booked a spend of its own, of one node, and is still kept; not a correction');
+  end if;
+  if v_event.corrects_seq is not null then
+    v_event := ledger_private.find_event(p_tenant_id, v_of.pool_id, v_event.corrects_seq);
+  end if;
+  v_pool := ledger_private.find_pool(p_tenant_id, v_event.pool_id);
+  if v_event.kind <> 'metered' then
+    v_budget := (ledger_private.find_node(p_tenant_id, v_event.node_id)).budget;
+  end if;
+  return ledger_private.ok(v_pool.pool_id, ledger_private.correct_event(
+    v_pool, v_event,
+    ledger_private.usage_of(p_operation -> 'spend', v_pool.token_charge, v_budget),
+    ledger_private.event(v_pool, 'corrected', p_operation, p_at)
+  ));
+end;
+$$;

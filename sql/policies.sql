@@ -1,0 +1,34 @@
+-- Row level security, forced on every table: one policy for the owner, one for readers of one tenant, one for readers of all. Readers have
+-- SELECT on the tables and no USAGE on their schema, so they reach them through views only.
+do $$
+declare
+  v_table text;
+begin
+  foreach v_table in array array[
+    'tenants', 'pools', 'pool_heads', 'channels', 'nodes', 'runs', 'journal', 'usage_lines', 'operations', 'blobs'
+  ]
+  loop
+    execute format('alter table ledger_private.%I enable row level security', v_table);
+    execute format('alter table ledger_private.%I force row level security', v_table);
+    execute format('drop policy if exists owner_all on ledger_private.%I', v_table);
+    execute format('drop policy if exists reader_one on ledger_private.%I', v_table);
+    execute format('drop policy if exists reader_all on ledger_private.%I', v_table);
+    execute format('create policy owner_all on ledger_private.%I to ledger_owner using (true) with check (true)', v_table);
+    execute format(
+      'create policy reader_one on ledger_private.%I for select to ledger_admin, ledger_writer, ledger_auditor '
+      'using (tenant_id = ledger.caller_tenant())', v_table
+    );
+    execute format(
+      'create policy reader_all on ledger_private.%I for select to ledger_admin, ledger_writer, ledger_auditor '
+      'using (ledger.caller_tenant() = ''*'')', v_table
+    );
+    execute format('grant select on ledger_private.%I to ledger_admin, ledger_writer, ledger_auditor', v_table);
+  end loop;
+  alter table ledger_private.role_bindings enable row level security;
+  alter table ledger_private.role_bindings force row level security;
+  drop policy if exists owner_all on ledger_private.role_bindings;
+  create policy owner_all on ledger_private.role_bindings to ledger_owner using (true) with check (true);
+end
+$$;
+
+revoke all on all functions in schema ledger_private from public;

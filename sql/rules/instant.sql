@@ -1,0 +1,16 @@
+-- The instant an ISO 8601 text with a zone names; null where it names none. A text without zone would mean another time in another session.
+create or replace function ledger_private.instant(p_text text)
+returns timestamptz
+language plpgsql
+immutable
+parallel safe
+as $$
+begin
+  if p_text !~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)$' then
+    return null;
+  end if;
+  return p_text::timestamptz;
+exception when datetime_field_overflow or invalid_datetime_format then
+  return null;
+end;
+$$;

@@ -1,0 +1,37 @@
+-- What is malformed about an operation, as far as the operation alone tells: {path, rule} of the LG001, or null.
+create or replace function ledger_private.misfit_of_operation(p_operation jsonb, p_at timestamptz)
+returns jsonb
+language plpgsql
+immutable
+parallel safe
+as $$
+declare
+  v_shape jsonb;
+  v_misfit jsonb;
+begin
+  if jsonb_typeof(p_operation) is distinct from 'object' then
+    return jsonb_build_object('path', '', 'rule', 'an operation must be an object');
+  elsif not coalesce(ledger_private.fits('id', p_operation -> 'operation_id'), false) then
+    return jsonb_build_object('path', 'operation_id', 'rule', 'is required: ' || ledger_private.rule_text('id'));
+  end if;
+  v_shape := case when p_operation ->> 'op' not in ('any', 'spend', 'line') then ledger_private.shape(p_operation ->> 'op') end;
+  if v_shape is null then
+    return jsonb_build_object('path', 'op', 'rule', 'is no operation of the ledger');
+  end if;
+  v_misfit := ledger_private.misfit(p_operation, v_shape, '', ledger_private.shape('any'));
+  if v_misfit is not null then
+    return v_misfit;
+  elsif ledger_private.instant(p_operation ->> 'effective_at') > p_at then
+    return jsonb_build_object('path', 'effective_at', 'rule', 'must not be in the future');
+  elsif p_operation ? 'spend' then
+    v_misfit := ledger_private.misfit_of_spend(p_operation -> 'spend', 'spend.');
+  end if;
+  if v_misfit is null and p_operation ? 'lines' then
+    v_misfit := case
+      when p_operation ? 'spend' then ledger_private.misfit_of_lines(p_operation -> 'lines', p_operation -> 'spend')
+      else jsonb_build_object('path', 'lines', 'rule', 'needs the spend that the lines add up to')
+    end;
+  end if;
+  return v_misfit;
+end;
+$$;

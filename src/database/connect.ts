@@ -1,0 +1,55 @@
+/**
+ * Connections to the ledger's database. Everything here is plain `pg`: an embedded server and a
+ * production one are reached the same way.
+ */
+import pg from "pg";
+import { parseIntoClientConfig } from "pg-connection-string";
+
+/**
+ * A single autocommit call must be serializable without a BEGIN around it, and the ledger refuses
+ * writes that are not (LG006): so the isolation level is the session's default, set at connect.
+ */
+const SESSION_DEFAULTS = "-c default_transaction_isolation=serializable";
+
+const INT8 = 20;
+const NUMERIC = 1700;
+
+/**
+ * Parsers of these connections only. 64-bit integers and numerics stay the strings Postgres sent,
+ * even where the application around us has registered parsers that turn them into floats.
+ */
+function exactTypes(): pg.TypeOverrides {
+  const types = new pg.TypeOverrides();
+  types.setTypeParser(INT8, (text: string) => text);
+  types.setTypeParser(NUMERIC, (text: string) => text);
+  return types;
+}
+
+/** What `pg` needs to connect to `connectionString` as the ledger expects its sessions to be. */
+export function sessionConfig(connectionString: string): pg.ClientConfig {
+  const config = parseIntoClientConfig(connectionString);
+  return {
+    ...config,
+    // Ours last: options of the connection string are kept, but cannot lower the isolation level.
+    options: [config.options, SESSION_DEFAULTS].filter(Boolean).join(" "),
+    application_name: config.application_name ?? "agent-ledger",
+    types: exactTypes(),
+  };
+}
+
+/** Opens one connection. The caller ends it. */
+export async function connect(connectionString: string): Promise<pg.Client> {
+  const client = new pg.Client(sessionConfig(connectionString));
+  // A connection lost while idle is reported by the next query, not by ending the process.
+  client.on("error", () => {});
+  await client.connect();
+  return client;
+}
+
+/** Creates a pool of such connections. The caller ends it. */
+export function createPool(connectionString: string, options: pg.PoolConfig = {}): pg.Pool {
+  const pool = new pg.Pool({ ...sessionConfig(connectionString), ...options });
+  // The pool has already discarded the connection that failed while idle.
+  pool.on("error", () => {});
+  return pool;
+}

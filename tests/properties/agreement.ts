@@ -1,0 +1,169 @@
+/**
+ * Where the database and the model must agree: answers, balances, nodes, journal, reports, refusals.
+ */
+import { formatAmount, parseAmount } from "../model/amounts.js";
+import { isLapsed } from "../model/expiry.js";
+import type { ModelLedger, Verdict } from "../model/ledger.js";
+import { breakdownOf, trajectoryOf } from "../model/reports.js";
+import { breakdownRow, channelRow, trajectoryRow } from "../model/rows.js";
+import type { State } from "../model/state.js";
+import type { SqlEngine } from "../vectors/sql-engine.js";
+import type { Operation, Row } from "../vectors/steps.js";
+
+/** Facts by name, spelled so that equal facts are equal values. */
+export type Facts = Record<string, unknown>;
+
+/** The part of an answer that both must give. */
+export function answerFacts(operation: Operation, { status, code, result }: Verdict): Facts {
+  if (status === "error") return { status, code };
+  const { existing, returned, expired, spend, ...rest } = result ?? {};
+  return spelled({
+    status,
+    code,
+    ...rest,
+    ...(existing === true ? { existing } : {}),
+    ...(spend === undefined ? {} : { spend: spendFacts(spend as Row) }),
+    ...(returned === undefined ? {} : { returned: withoutZeros(returned as Row) }),
+    ...(expired === undefined ? {} : { expired: expiredFacts(operation, expired as Row[]) }),
+  }) as Facts;
+}
+
+/** A resource nobody consumed is as good as none; dollars nobody charged are 0. */
+function spendFacts({ resources, usd, ...counts }: Row): Row {
+  return { ...counts, usd: usd ?? "0", resources: withoutZeros((resources ?? {}) as Row) };
+}
+
+/** A sweep of the whole tenant goes pool by pool, in no promised order. */
+function expiredFacts(operation: Operation, expired: Row[]): Row[] {
+  const list = expired.map(({ node_id, charged }) => ({
+    node_id,
+    charged: withoutZeros(charged as Row),
+  }));
+  if (operation.pool_id !== undefined) return list;
+  return list.sort((left, right) => (String(left.node_id) < String(right.node_id) ? -1 : 1));
+}
+
+function withoutZeros(amounts: Row): Row {
+  return Object.fromEntries(Object.entries(amounts).filter(([, amount]) => parseAmount(String(amount)) !== 0n));
+}
+
+/** All balances of the model. */
+export function modelBalances(state: State): Facts {
+  const rows = [...state.pools.values()].flatMap((pool) =>
+    [...pool.channels.values()].map((channel) => ({ pool_id: pool.id, ...channelRow(channel) })),
+  );
+  return balanceFacts(rows);
+}
+
+/** All balances of the database. */
+export async function sqlBalances(engine: SqlEngine): Promise<Facts> {
+  const rows = await engine.rows(
+    `select pool_id, channel, capped, total, free, reserved, committed, uncertain, measured, sealed, payer_pool_id
+       from ledger.channels where tenant_id = $1`,
+  );
+  return balanceFacts(rows);
+}
+
+/** A row that a resource left behind without ever being consumed says nothing. */
+function balanceFacts(rows: readonly Row[]): Facts {
+  const telling = rows.filter(
+    (row) => row.capped || row.measured === false || parseAmount(String(row.committed)) !== 0n,
+  );
+  return keyed(telling, ({ pool_id, channel }) => `${pool_id}/${channel}`);
+}
+
+/** Everything else the model knows, at that instant. */
+export function modelFacts(model: ModelLedger, at: number): Facts {
+  const { state } = model;
+  const runs = [...state.nodes.values()].filter(({ isRun }) => isRun).map(({ id }) => id);
+  return {
+    nodes: keyed(
+      [...state.nodes.values()].map((node) => ({
+        node_id: node.id,
+        status: node.status,
+        lapsed: isLapsed(state, node, at),
+      })),
+      ({ node_id }) => String(node_id),
+    ),
+    journal: counts(state.journal.map(({ poolId, kind }) => `${poolId}/${kind}`)),
+    heads: Object.fromEntries([...state.pools.values()].map(({ id, seq }) => [id, String(seq)])),
+    refusals: counts(state.refusals.map(({ operationId, code }) => `${operationId} ${code}`)),
+    trajectory: keyed(
+      runs.flatMap((run_id) => trajectoryOf(state, run_id).map((row) => ({ run_id, ...trajectoryRow(row) }))),
+      ({ run_id, node_id }) => `${run_id}/${node_id}`,
+    ),
+    breakdown: keyed(
+      runs.flatMap((run_id) =>
+        Object.entries(breakdownOf(state, run_id)).map(([source, report]) => ({
+          run_id,
+          source,
+          ...breakdownRow(report),
+        })),
+      ),
+      ({ run_id, source }) => `${run_id}/${source}`,
+    ),
+    audit: [],
+  };
+}
+
+/** The same of the database. Columns the model does not know are left out. */
+export async function sqlFacts(engine: SqlEngine, known: Facts): Promise<Facts> {
+  const journal = await engine.rows(
+    "select pool_id, seq, kind from ledger.journal where tenant_id = $1 order by pool_id, seq",
+  );
+  const read = (view: string) => engine.rows(`select * from ledger.${view} where tenant_id = $1`);
+  const like = (part: string, rows: Row[], key: (row: Row) => string) =>
+    restricted(keyed(rows, key), known[part] as Record<string, Row>);
+  return {
+    nodes: like("nodes", await read("nodes"), ({ node_id }) => String(node_id)),
+    journal: counts(journal.map(({ pool_id, kind }) => `${pool_id}/${kind}`)),
+    heads: lastOfDense(journal),
+    refusals: counts((await read("refusals")).map(({ operation_id, code }) => `${operation_id} ${code}`)),
+    trajectory: like("trajectory", await read("trajectory"), ({ run_id, node_id }) => `${run_id}/${node_id}`),
+    breakdown: like("breakdown", await read("spent_breakdown"), ({ run_id, source }) => `${run_id}/${source}`),
+    audit: await read("audit"),
+  };
+}
+
+/** The last `seq` of each pool, or what is wrong with its numbering. */
+function lastOfDense(journal: readonly Row[]): Facts {
+  const last: Record<string, string> = {};
+  for (const { pool_id, seq } of journal) {
+    const pool = String(pool_id);
+    const follows = Number(seq) === Number(last[pool] ?? 0) + 1;
+    last[pool] = follows ? String(seq) : `${seq} does not follow ${last[pool] ?? 0}`;
+  }
+  return last;
+}
+
+function counts(names: readonly string[]): Facts {
+  const found: Record<string, number> = {};
+  for (const name of names) found[name] = (found[name] ?? 0) + 1;
+  return found;
+}
+
+function keyed(rows: readonly Row[], key: (row: Row) => string): Record<string, Row> {
+  return Object.fromEntries(rows.map((row) => [key(row), spelled(row) as Row]));
+}
+
+function restricted(rows: Record<string, Row>, like: Record<string, Row>): Facts {
+  return Object.fromEntries(
+    Object.entries(rows).map(([key, row]) => {
+      const columns = Object.keys(like[key] ?? row);
+      // Dollars of which nothing was charged may be shown as none or as 0.
+      const value = (name: string) => row[name] ?? (name.endsWith("usd") ? "0" : row[name]);
+      return [key, Object.fromEntries(columns.map((name) => [name, value(name)]))];
+    }),
+  );
+}
+
+/** The same value with every amount in its shortest form. */
+function spelled(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(spelled);
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, spelled(item)]));
+  }
+  if (typeof value !== "string" && typeof value !== "number") return value;
+  const amount = parseAmount(value);
+  return amount === undefined ? value : formatAmount(amount);
+}
