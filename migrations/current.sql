@@ -102,10 +102,10 @@ create table ledger_private.pools (
   token_charge text not null default 'total',
   depth integer not null default 0,
   depth_left integer,
+  payers text[],
   tags jsonb,
   opened_at timestamptz not null,
   constraint pools_pkey primary key (tenant_id, pool_id),
-  constraint pools_tenant_fkey foreign key (tenant_id) references ledger_private.tenants (tenant_id),
   constraint pools_parent_fkey foreign key (tenant_id, parent_pool_id) references ledger_private.pools (tenant_id, pool_id),
   constraint pools_parent_other check (parent_pool_id <> pool_id),
   constraint pools_state_known check (state in ('open', 'frozen', 'closed')),
@@ -115,7 +115,7 @@ create table ledger_private.pools (
   constraint pools_depth_left_not_negative check (depth_left >= 0)
 );
 create index pools_parent_idx on ledger_private.pools (tenant_id, parent_pool_id) where parent_pool_id is not null;
-comment on table ledger_private.pools is 'What seldom changes of a conserved budget. depth_left and deadline_at are the strictest of the pool and all above it.';
+comment on table ledger_private.pools is 'What seldom changes of a conserved budget. depth_left and deadline_at are the strictest of the pool and all above it; payers: the pools above that pay some channel.';
 
 create table ledger_private.pool_heads (
   tenant_id text not null,
@@ -129,9 +129,8 @@ create table ledger_private.pool_heads (
   next_lease_at timestamptz,
   constraint pool_heads_pkey primary key (tenant_id, pool_id),
   constraint pool_heads_pool_fkey foreign key (tenant_id, pool_id) references ledger_private.pools (tenant_id, pool_id),
-  constraint pool_heads_seq_not_negative check (seq >= 0),
   constraint pool_heads_open_holds_not_negative check (open_holds >= 0 and open_holds <= children),
-  constraint pool_heads_undelivered_not_negative check (undelivered >= 0),
+  constraint pool_heads_undelivered_not_negative check (undelivered >= 0 and next_cursor >= 0),
   constraint pool_heads_delivered_seq_within check (delivered_seq between 0 and seq)
 ) with (fillfactor = 50);
 comment on table ledger_private.pool_heads is
@@ -157,19 +156,18 @@ create table ledger_private.channels (
     references ledger_private.channels (tenant_id, pool_id, channel),
   constraint channels_capped_adds_up check (total is null or (free is not null and total = free + reserved + committed)),
   constraint channels_uncapped_only_observed check (total is not null or (free is null and reserved = 0)),
-  constraint channels_total_not_negative check (total >= 0 and total < 'Infinity'),
-  constraint channels_free_finite check (free > '-Infinity' and free < 'Infinity'),
-  constraint channels_reserved_not_negative check (reserved >= 0 and reserved < 'Infinity'),
-  constraint channels_committed_not_negative check (committed >= 0 and committed < 'Infinity'),
+  constraint channels_amounts_finite check (greatest(total, free, reserved, committed, uncertain, remainder) < 'Infinity'),
+  constraint channels_total_not_negative check (total >= 0),
+  constraint channels_reserved_not_negative check (reserved >= 0),
+  constraint channels_committed_not_negative check (committed >= 0),
   constraint channels_uncertain_within_committed check (uncertain >= 0 and uncertain <= committed),
   constraint channels_remainder_only_sealed check (remainder >= 0 and remainder <= uncertain and (seals > 0 or remainder = 0)),
-  constraint channels_unknown_not_negative check (unknown >= 0),
   constraint channels_seals_within_unknown check (seals >= 0 and seals <= unknown and (seals = 0 or total is not null)),
   constraint channels_capped_pays_itself check (total is null or (payer_pool_id is not null and payer_pool_id = pool_id)),
   constraint channels_uncapped_pays_elsewhere check (total is not null or payer_pool_id is null or payer_pool_id <> pool_id),
   constraint channels_counts_whole check (
-    channel not in ('tokens', 'iterations')
-    or (coalesce(trunc(total), 0) = coalesce(total, 0) and trunc(reserved) = reserved and trunc(committed) = committed)
+    channel not in ('tokens', 'iterations') or (total = trunc(total) is not false and reserved = trunc(reserved)
+      and committed = trunc(committed) and uncertain = trunc(uncertain))
   )
 ) with (fillfactor = 50);
 comment on table ledger_private.channels is
@@ -208,7 +206,10 @@ create table ledger_private.nodes (
   constraint nodes_status_known check (status in ('pending', 'dispatched', 'done', 'down', 'cancelled', 'expired')),
   constraint nodes_ended_has_time check ((status in ('pending', 'dispatched')) = (ended_at is null)),
   constraint nodes_terminal_row_of_ended check (terminal_seq is null or ended_at is not null),
-  constraint nodes_cursor_of_ended check (cursor is null or (cursor >= 0 and terminal_seq is not null)),
+  constraint nodes_cursor_of_ended check (cursor is null or (cursor >= 0 and terminal_seq is not null and terminal_seq > 0)),
+  constraint nodes_dispatched_has_time check (status <> 'dispatched' or dispatched_at is not null),
+  constraint nodes_superseded_has_key check (not superseded or key is not null),
+  constraint nodes_budget_object check (jsonb_typeof(budget) = 'object' and jsonb_typeof(hold) = 'object'),
   constraint nodes_late_only_ended check (not late or ended_at is not null)
 ) with (fillfactor = 80);
 create index nodes_parent_idx on ledger_private.nodes (tenant_id, parent_node_id) where parent_node_id is not null;
@@ -312,39 +313,33 @@ create table ledger_private.journal (
   resource_moves jsonb,
   constraint journal_pkey primary key (tenant_id, pool_id, seq),
   constraint journal_seq_positive check (seq > 0),
-  constraint journal_kind_known check (kind in (
-    'opened', 'funded', 'spawned', 'dispatched', 'extended', 'settled', 'cancelled', 'metered', 'delivered',
-    'corrected', 'expired', 'frozen', 'thawed', 'closed', 'judged', 'drawn'
-  )),
-  constraint journal_purpose_known check (purpose in ('turn', 'compaction', 'failed', 'tool')),
-  constraint journal_outcome_known check (outcome in ('done', 'down', 'cancelled', 'expired')),
+  constraint journal_kind_known check (
+    kind ~ '^(opened|funded|spawned|dispatched|extended|settled|cancelled|metered|delivered|corrected|expired|frozen|thawed|closed|judged|drawn)$'
+  ),
+  constraint journal_purpose_known check (purpose ~ '^(turn|compaction|failed|tool)$'),
+  constraint journal_outcome_known check (outcome ~ '^(done|down|cancelled|expired)$'),
   constraint journal_effective_not_later check (effective_at <= recorded_at),
   constraint journal_amounts_finite check (
-    coalesce(iterations, 0) + coalesce(input_tokens, 0) + coalesce(output_tokens, 0) + coalesce(charged_tokens, 0) + coalesce(usd, 0) + coalesce(ms, 0)
-      < 'Infinity'
-    and coalesce(tokens_funded, 0) + coalesce(tokens_held, 0) + coalesce(tokens_spent, 0) + coalesce(tokens_uncertain, 0) < 'Infinity'
-    and coalesce(iterations_funded, 0) + coalesce(iterations_held, 0) + coalesce(iterations_spent, 0) + coalesce(iterations_uncertain, 0) < 'Infinity'
-    and coalesce(usd_funded, 0) + coalesce(usd_held, 0) + coalesce(usd_spent, 0) + coalesce(usd_uncertain, 0) + coalesce(usd_remainder, 0) < 'Infinity'
+    greatest(
+      iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms,
+      uncertain_tokens, uncertain_iterations, uncertain_usd,
+      tokens_funded, tokens_held, tokens_spent, tokens_uncertain, iterations_funded, iterations_held, iterations_spent, iterations_uncertain,
+      usd_funded, usd_held, usd_spent, usd_uncertain, usd_remainder
+    ) < 'Infinity'
   ),
   constraint journal_usage_not_negative check (
     kind = 'corrected'
-    or (
-      coalesce(iterations, 0) >= 0 and coalesce(input_tokens, 0) >= 0 and coalesce(output_tokens, 0) >= 0 and coalesce(charged_tokens, 0) >= 0
-      and coalesce(usd, 0) >= 0 and coalesce(ms, 0) >= 0 and coalesce(reasoning_tokens, 0) >= 0
-      and coalesce(cache_read_tokens, 0) >= 0 and coalesce(cache_write_tokens, 0) >= 0
-    )
+    or least(
+      iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms,
+      uncertain_tokens, uncertain_iterations, uncertain_usd
+    ) >= 0
   ),
   constraint journal_cache_within_input check (
-    kind = 'corrected' or coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0) <= coalesce(input_tokens, 0)
+    kind = 'corrected' or coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0) <= input_tokens
   ),
-  constraint journal_reasoning_within_output check (kind = 'corrected' or coalesce(reasoning_tokens, 0) <= coalesce(output_tokens, 0)),
+  constraint journal_reasoning_within_output check (kind = 'corrected' or reasoning_tokens <= output_tokens),
   constraint journal_uncertain_within_usage check (
-    kind = 'corrected'
-    or (
-      coalesce(uncertain_tokens, 0) between 0 and coalesce(charged_tokens, 0)
-      and coalesce(uncertain_iterations, 0) between 0 and coalesce(iterations, 0)
-      and coalesce(uncertain_usd, 0) between 0 and coalesce(usd, 0)
-    )
+    kind = 'corrected' or (uncertain_tokens <= charged_tokens and uncertain_iterations <= iterations and uncertain_usd <= usd)
   ),
   constraint journal_source_whole check ((source_pool_id is null) = (source_seq is null)),
   constraint journal_corrects_earlier check (corrects_seq is null or (corrects_seq < seq and kind = 'corrected'))
@@ -383,6 +378,7 @@ create table ledger_private.usage_lines (
     iterations >= 0 and input_tokens >= 0 and output_tokens >= 0 and charged_tokens >= 0 and usd >= 0 and ms >= 0
     and iterations + input_tokens + output_tokens + charged_tokens + coalesce(usd, 0) + ms < 'Infinity'
   ),
+  constraint usage_lines_uncertain_within_usd check (uncertain_usd between 0 and coalesce(usd, 0)),
   constraint usage_lines_cache_within_input check (
     cache_read_tokens >= 0 and cache_write_tokens >= 0 and cache_read_tokens + cache_write_tokens <= input_tokens
   ),
@@ -403,13 +399,13 @@ create table ledger_private.operations (
   constraint operations_pkey primary key (tenant_id, operation_id),
   constraint operations_digest_sha256 check (octet_length(digest) = 32),
   constraint operations_refusal_has_no_row check (code is null or seq is null),
-  constraint operations_code_known check (code in (
-    'key-conflict', 'duplicate-key', 'pool-closed', 'pool-frozen', 'deadline-passed', 'depth-exceeded',
-    'usd-sealed', 'usd-unbudgeted', 'budget-exhausted', 'not-free'
-  ))
+  constraint operations_code_known check (
+    code ~ '^(key-conflict|duplicate-key|pool-closed|pool-frozen|deadline-passed|depth-exceeded|usd-sealed|usd-unbudgeted|budget-exhausted|not-free)$'
+  )
 );
 comment on table ledger_private.operations is
   'Idempotency: what was asked (digest) and answered. code null = ok; result without pool_id and seq, which have columns.';
+alter table ledger_private.operations set (fillfactor = 80);
 
 create table ledger_private.blobs (
   tenant_id text not null,

@@ -28,16 +28,12 @@ declare
   v_key bigint;
 begin
   perform ledger_private.assert_writable(p_tenant_id);
-  for v_key in select distinct p.lock_key from ledger.pools_of(p_tenant_id, p_operations) p order by 1 loop
+  foreach v_key in array ledger_private.lock_keys(p_tenant_id, p_operations) loop
     perform pg_advisory_xact_lock(v_key);
   end loop;
   v_operations := array(select e.operation from jsonb_array_elements(p_operations) with ordinality e (operation, n) order by e.n);
   v_at := clock_timestamp();
-  begin
-    v_answers := ledger_private.apply_batch(p_tenant_id, v_operations, v_at);
-  exception when sqlstate 'LG000' then
-    v_answers := ledger_private.apply_one_by_one(p_tenant_id, v_operations, v_at);
-  end;
+  v_answers := ledger_private.apply_batch(p_tenant_id, v_operations, v_at);
   if p_atomic then
     perform ledger_private.assert_all_ok(v_answers);
   end if;

@@ -2,16 +2,18 @@
 -- none. By session_user, which a caller cannot change. Row level security and every function's guard ask here.
 create or replace function ledger.caller_tenant()
 returns text
-language sql
+language plpgsql
 stable
 parallel safe
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when pg_has_role(session_user, 'ledger_admin', 'member') or pg_has_role(session_user, 'ledger_owner', 'member') then '*'
-    else (select b.tenant_id from ledger_private.role_bindings b where b.role_name = session_user)
-  end
+begin
+  if pg_has_role(session_user, 'ledger_admin', 'member') or pg_has_role(session_user, 'ledger_owner', 'member') then
+    return '*';
+  end if;
+  return (select b.tenant_id from ledger_private.role_bindings b where b.role_name = session_user);
+end;
 $$;
 comment on function ledger.caller_tenant() is 'The tenant this login role acts for; * = all, null = none.';
 revoke all on function ledger.caller_tenant() from public;

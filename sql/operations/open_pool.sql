@@ -27,7 +27,7 @@ begin
   v_node.label := coalesce(p_operation -> 'run' ->> 'label', p_operation ->> 'pool_id');
   v_node.budget := ledger_private.totals_of(p_operation -> 'channels');
   v_node.run_id := case when p_operation ? 'run' then v_node.node_id else v_parent.run_id end;
-  v_misfit := ledger_private.misfit_of_open_pool(v_parent, v_node.budget, p_operation);
+  v_misfit := ledger_private.misfit_of_open_pool(v_parent, p_operation);
   if v_misfit is not null then
     return row('error', 'LG001', v_misfit, null, null)::ledger_private.answer;
   end if;
@@ -39,7 +39,7 @@ begin
       return ledger_private.failed('LG011', 'pool_id', format('node %s already exists', v_node.node_id));
     end if;
   else
-    v_spawned := ledger_private.reserve(v_parent, v_node, p_operation, p_at);
+    v_spawned := ledger_private.reserve(v_parent, v_node, p_operation, 'channels.', p_at);
     if v_spawned.status <> 'ok' then
       return v_spawned;
     end if;

@@ -11,19 +11,14 @@ as $$
 declare
   v_pool ledger_private.pools := ledger_private.find_pool(p_tenant_id, p_operation ->> 'pool_id');
   v_node ledger_private.nodes;
-  v_misfit jsonb;
   v_answer ledger_private.answer;
 begin
   if v_pool.pool_id is null then
     return ledger_private.failed('LG002', 'pool_id', format('there is no pool %s', p_operation ->> 'pool_id'));
   end if;
-  v_misfit := ledger_private.misfit_of_budget(v_pool, p_operation -> 'budget', 'budget.');
-  if v_misfit is not null then
-    return row('error', 'LG001', v_misfit, null, null)::ledger_private.answer;
-  end if;
   v_node := ledger_private.new_node(p_tenant_id, p_operation ->> 'node_id', v_pool.pool_id, p_operation);
   v_node.lease_at := p_at + (p_operation ->> 'lease_ms')::double precision * interval '1 millisecond';
-  v_answer := ledger_private.reserve(v_pool, v_node, p_operation, p_at);
+  v_answer := ledger_private.reserve(v_pool, v_node, p_operation, 'budget.', p_at);
   if v_node.driver and v_answer.status = 'ok' and v_answer.seq is not null then
     perform ledger_private.open_child(
       ledger_private.new_pool(v_pool, v_answer.result ->> 'node_id', jsonb_build_object('tags', p_operation -> 'tags'), p_at),

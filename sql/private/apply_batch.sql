@@ -1,6 +1,6 @@
 -- Operations in order, as fast as they can be: one alone takes the plain path; in a batch, runs of common operations are folded and the rest
--- take the plain path between them. Keeps the answers; what a `correct` names may stand before it in the same batch, so those are kept first.
--- Raises LG000 (ledger_private.claim) where an id was used before.
+-- take the plain path between them. An id that is taken is answered from what is kept, after everything before it in the batch was kept too.
+-- So is a `correct`, whose `of` may stand before it.
 create or replace function ledger_private.apply_batch(
   p_tenant_id text,
   p_operations jsonb[],
@@ -11,19 +11,31 @@ language plpgsql
 as $$
 declare
   v_size constant integer := cardinality(p_operations);
+  v_places tid[] := ledger_private.claim(p_tenant_id, p_operations, p_at);
   v_answers ledger_private.answer[] := '{}';
-  v_done integer := 0;
+  v_answer ledger_private.answer;
   v_kept integer := 0;
+  v_next integer := 1;
 begin
-  while v_done < v_size loop
-    if p_operations[v_done + 1] ->> 'op' = 'correct' and v_kept < v_done then
-      perform ledger_private.claim(p_tenant_id, p_operations[v_kept + 1:v_done], v_answers[v_kept + 1:v_done], p_at);
-      v_kept := v_done;
+  while v_next <= v_size loop
+    if v_places[v_next] is null or p_operations[v_next] ->> 'op' = 'correct' then
+      perform ledger_private.keep(
+        p_operations[v_kept + 1:v_next - 1], v_places[v_kept + 1:v_next - 1], v_answers[v_kept + 1:v_next - 1]
+      );
+      v_kept := v_next - 1;
     end if;
-    v_answers := v_answers || ledger_private.perform(p_tenant_id, p_operations[v_done + 1], p_at);
-    v_done := cardinality(v_answers);
+    v_answer := null;
+    if v_places[v_next] is null then
+      v_places[v_next] := (ledger_private.claim(p_tenant_id, array[p_operations[v_next]], p_at))[1];
+      v_answer := case when v_places[v_next] is null then ledger_private.replay(p_tenant_id, p_operations[v_next]) end;
+    end if;
+    if v_answer.status is null then
+      v_answer := ledger_private.perform(p_tenant_id, p_operations[v_next], p_at);
+    end if;
+    v_answers := v_answers || v_answer;
+    v_next := v_next + 1;
   end loop;
-  perform ledger_private.claim(p_tenant_id, p_operations[v_kept + 1:v_size], v_answers[v_kept + 1:v_size], p_at);
+  perform ledger_private.keep(p_operations[v_kept + 1:v_size], v_places[v_kept + 1:v_size], v_answers[v_kept + 1:v_size]);
   return v_answers;
 end;
 $$;

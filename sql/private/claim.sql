@@ -1,39 +1,40 @@
--- Keeps the answers of operations by inserting their ids, which reads nothing. Raises LG000, caught by ledger.apply, where an id was taken
--- already: then the work is undone and every operation looks its id up first. p_answers parallel to p_operations.
+-- Claims operation ids for this call by inserting them, which reads nothing: for each operation the place of its row, null where the id is
+-- taken (by an earlier call, or earlier in this one). The place is a ctid, so that writing the answer later does not search the index either: a
+-- search would lock the page that strangers insert their own ids into.
 create or replace function ledger_private.claim(
   p_tenant_id text,
   p_operations jsonb[],
-  p_answers ledger_private.answer[],
   p_at timestamptz
 )
-returns void
+returns tid[]
 language plpgsql
 as $$
 declare
-  v_kept integer;
-  v_written integer;
+  v_places tid[];
+  v_place tid;
 begin
-  select count(*) into v_kept from unnest(p_answers) a where a.status in ('ok', 'refused');
-  insert into ledger_private.operations (tenant_id, operation_id, digest, code, pool_id, seq, label, result, at)
-  select
-    p_tenant_id, o.operation ->> 'operation_id', ledger_private.digest_of(o.operation), a.code, a.pool_id, a.seq,
-    case when a.status = 'refused' then coalesce(o.operation ->> 'label', o.operation #>> '{run,label}') end, a.result, p_at
-  from unnest(p_operations) with ordinality o (operation, position)
-  join unnest(p_answers) with ordinality a on a.ordinality = o.position
-  where a.status in ('ok', 'refused')
-  on conflict do nothing;
-  get diagnostics v_written = row_count;
-  if v_written < v_kept
-    or (
-      v_kept < cardinality(p_answers)
-      and exists (
-        select from unnest(p_operations) with ordinality o (operation, position)
-        join ledger_private.operations k on k.tenant_id = p_tenant_id and k.operation_id = o.operation ->> 'operation_id'
-        where (p_answers[o.position]).status = 'error'
-      )
-    )
-  then
-    raise exception using errcode = 'LG000', message = 'an operation id was used before';
+  if cardinality(p_operations) = 1 then
+    insert into ledger_private.operations (tenant_id, operation_id, digest, at)
+    values (p_tenant_id, p_operations[1] ->> 'operation_id', ledger_private.digest_of(p_operations[1]), p_at)
+    on conflict do nothing
+    returning ctid into v_place;
+    return array[v_place];
   end if;
+  with asked as (
+    select o.operation ->> 'operation_id' as operation_id, min(o.n) as n
+    from unnest(p_operations) with ordinality o (operation, n)
+    group by 1
+  ),
+  claimed as (
+    insert into ledger_private.operations (tenant_id, operation_id, digest, at)
+    select p_tenant_id, a.operation_id, ledger_private.digest_of(p_operations[a.n]), p_at from asked a
+    on conflict do nothing
+    returning operation_id, ctid as place
+  )
+  select array_agg(c.place order by o.n) into v_places
+  from unnest(p_operations) with ordinality o (operation, n)
+  left join asked a on a.n = o.n
+  left join claimed c on c.operation_id = a.operation_id;
+  return v_places;
 end;
 $$;

@@ -12,9 +12,15 @@ returns bigint
 language plpgsql
 as $$
 declare
+  v_pool ledger_private.pools := p_pool;
   v_event ledger_private.journal;
 begin
-  insert into ledger_private.pools select p_pool.*;
+  v_pool.payers := (
+    select array_agg(distinct c.payer_pool_id) from ledger_private.channels c
+    where c.tenant_id = p_pool.tenant_id and c.pool_id = p_pool.parent_pool_id and c.payer_pool_id is not null
+      and not coalesce(p_channels -> c.channel ? 'total', false)
+  );
+  insert into ledger_private.pools select v_pool.*;
   insert into ledger_private.pool_heads (tenant_id, pool_id) values (p_pool.tenant_id, p_pool.pool_id);
   insert into ledger_private.channels (tenant_id, pool_id, channel, unit, total, free, payer_pool_id)
   select

@@ -13,7 +13,7 @@ declare
 begin
   select
     array_agg(distinct n.id) filter (where n.key in ('pool_id', 'parent_pool_id', 'run_id')),
-    array_agg(distinct n.id) filter (where n.key = 'node_id'),
+    array_agg(distinct n.id) filter (where n.key = 'node_id' and o.op ->> 'op' <> 'spawn'),
     array_agg(distinct n.id) filter (where o.op ->> 'op' in ('settle', 'cancel', 'close_pool', 'expire'))
   into v_pools, v_nodes, v_ending
   from jsonb_array_elements(p_operations) o (op)

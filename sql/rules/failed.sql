@@ -5,7 +5,11 @@ create or replace function ledger_private.failed(
   p_rule text
 )
 returns ledger_private.answer
-language sql
+language plpgsql
 immutable
 parallel safe
-return row('error', p_code, jsonb_build_object('path', p_path, 'rule', p_rule), null, null)::ledger_private.answer;
+as $$
+begin
+  return row('error', p_code, jsonb_build_object('path', p_path, 'rule', p_rule), null, null)::ledger_private.answer;
+end;
+$$;

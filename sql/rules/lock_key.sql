@@ -5,4 +5,4 @@ returns bigint
 language sql
 immutable
 parallel safe
-return hashtextextended(format('agent-ledger/%s/%s/%s', char_length(p_tenant_id), p_tenant_id, p_pool_id), 0);
+return hashtextextended('agent-ledger/' || char_length(p_tenant_id) || '/' || p_tenant_id || '/' || p_pool_id, 0);

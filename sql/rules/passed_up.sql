@@ -8,31 +8,35 @@ create or replace function ledger_private.passed_up(
   p_hold jsonb default '{}'
 )
 returns ledger_private.move[]
-language sql
+language plpgsql
 immutable
 parallel safe
-return (
-  select array_agg(
-    row(
-      m.channel, 0, -m.held,
-      case when m.drawn then 0 else m.spent end,
-      case when m.drawn then 0 else m.uncertain end,
-      case when m.drawn then 0 else m.unknown end,
-      0, m.pays
-    )::ledger_private.move
-    order by ledger_private.channel_order(m.channel)
-  )
-  from (
-    select
-      a.channel,
-      coalesce((p_hold -> a.channel)::numeric, 0) as held,
-      a.committed - coalesce(b.committed, 0) as spent,
-      a.uncertain - coalesce(b.uncertain, 0) as uncertain,
-      a.unknown - coalesce(b.unknown, 0) as unknown,
-      coalesce(a.payer_pool_id = a.pool_id, false) as pays,
-      coalesce(a.payer_pool_id = p_parent_pool_id, false) as drawn
-    from unnest(p_after) with ordinality a
-    left join unnest(p_before) with ordinality b on b.ordinality = a.ordinality
-  ) m
-  where m.held <> 0 or m.spent <> 0 or m.uncertain <> 0 or m.unknown <> 0
-);
+as $$
+begin
+  return (
+    select array_agg(
+      row(
+        m.channel, 0, -m.held,
+        case when m.drawn then 0 else m.spent end,
+        case when m.drawn then 0 else m.uncertain end,
+        case when m.drawn then 0 else m.unknown end,
+        0, m.pays
+      )::ledger_private.move
+      order by ledger_private.channel_order(m.channel)
+    )
+    from (
+      select
+        a.channel,
+        coalesce((p_hold -> a.channel)::numeric, 0) as held,
+        a.committed - coalesce(b.committed, 0) as spent,
+        a.uncertain - coalesce(b.uncertain, 0) as uncertain,
+        a.unknown - coalesce(b.unknown, 0) as unknown,
+        coalesce(a.payer_pool_id = a.pool_id, false) as pays,
+        coalesce(a.payer_pool_id = p_parent_pool_id, false) as drawn
+      from unnest(p_after) with ordinality a
+      left join unnest(p_before) with ordinality b on b.ordinality = a.ordinality
+    ) m
+    where m.held <> 0 or m.spent <> 0 or m.uncertain <> 0 or m.unknown <> 0
+  );
+end;
+$$;

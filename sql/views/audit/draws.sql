@@ -33,7 +33,21 @@ from (
   ) q
     on q.tenant_id = s.tenant_id and q.pool_id = s.payer_pool_id and q.source_pool_id = s.pool_id and q.source_seq = s.seq and q.channel = s.channel
 ) d
-where d.drawn <> d.spent;
+where d.drawn <> d.spent
+union all
+select p.tenant_id, p.pool_id, 'payer-links-differ', jsonb_build_object('pool', p.payers, 'channels', c.payers)
+from ledger_private.pools p
+cross join lateral (
+  select array_agg(distinct c.payer_pool_id) filter (where c.payer_pool_id <> c.pool_id) as payers
+  from ledger_private.channels c
+  where c.tenant_id = p.tenant_id and c.pool_id = p.pool_id
+) c
+where p.payers is distinct from c.payers
+union all
+select c.tenant_id, c.pool_id, 'payer-caps-nothing', jsonb_build_object('channel', c.channel, 'payer_pool_id', c.payer_pool_id)
+from ledger_private.channels c
+join ledger_private.channels q on q.tenant_id = c.tenant_id and q.pool_id = c.payer_pool_id and q.channel = c.channel
+where q.total is null;
 comment on view ledger_private.audit_draws is 'What a payer drew is what was spent below on its account, event by event.';
 revoke all on ledger_private.audit_draws from public;
 grant select on ledger_private.audit_draws to ledger_admin, ledger_writer, ledger_auditor;

@@ -1,0 +1,24 @@
+-- The pools that operations lock: those whose balances they move, and their payers. LG001 where the operations are no array.
+create or replace function ledger_private.pools_locked(p_tenant_id text, p_operations jsonb)
+returns text[]
+language plpgsql
+stable
+as $$
+declare
+  v_named text[];
+begin
+  if jsonb_typeof(p_operations) is distinct from 'array' then
+    perform ledger_private.raise_error('LG001', '{"path": "", "rule": "operations must be an array"}');
+  end if;
+  v_named := ledger_private.pools_named(p_tenant_id, p_operations);
+  return array(
+    select unnest(v_named)
+    union
+    select unnest(p.payers)
+    from unnest(v_named) n (pool_id)
+    cross join lateral (
+      select p.payers from ledger_private.pools p where p.tenant_id = p_tenant_id and p.pool_id = n.pool_id limit 1
+    ) p
+  );
+end;
+$$;
