@@ -25,6 +25,8 @@
 --!include rules/unreported_usage.sql
 --!include rules/usage_diff.sql
 --!include rules/usage_in.sql
+--!include rules/ended.sql
+--!include rules/foldable.sql
 --!include rules/moved.sql
 --!include rules/moves_of.sql
 --!include rules/holding.sql
@@ -112,6 +114,11 @@
 --!include private/claim.sql
 --!include private/keep.sql
 --!include private/replay.sql
+--!include private/insert_nodes.sql
+--!include private/load_nodes.sql
+--!include private/load_pools.sql
+--!include private/store_fold.sql
+--!include private/fold.sql
 --!include private/apply_batch.sql
 --!include functions/apply.sql
 --!include functions/apply_one.sql

@@ -1,6 +1,6 @@
 -- Operations in order, as fast as they can be: one alone takes the plain path; in a batch, runs of common operations are folded and the rest
 -- take the plain path between them. An id that is taken is answered from what is kept, after everything before it in the batch was kept too.
--- So is a `correct`, whose `of` may stand before it.
+-- So is a `correct`, whose `of` may stand before it. A fold that keeps stopping is not worth its loading: then the rest goes the plain way.
 create or replace function ledger_private.apply_batch(
   p_tenant_id text,
   p_operations jsonb[],
@@ -16,8 +16,21 @@ declare
   v_answer ledger_private.answer;
   v_kept integer := 0;
   v_next integer := 1;
+  v_until integer;
+  v_stops integer := 0;
 begin
   while v_next <= v_size loop
+    v_until := v_next;
+    while v_until <= v_size and v_stops < 8 and v_places[v_until] is not null and ledger_private.foldable(p_operations[v_until]) loop
+      v_until := v_until + 1;
+    end loop;
+    if v_until - v_next > 1 then
+      v_answers := v_answers || ledger_private.fold(p_tenant_id, p_operations[v_next:v_until - 1], p_at);
+      v_next := cardinality(v_answers) + 1;
+      continue when v_next = v_until;
+      v_stops := v_stops + 1;
+    end if;
+
     if v_places[v_next] is null or p_operations[v_next] ->> 'op' = 'correct' then
       perform ledger_private.keep(
         p_operations[v_kept + 1:v_next - 1], v_places[v_kept + 1:v_next - 1], v_answers[v_kept + 1:v_next - 1]
