@@ -7,12 +7,10 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** What depends on the database alone, and so must hold on every release supported. */
 const DATABASE_SUITES = ["sql", "vectors", "concurrency", "properties", "faults", "setup"];
 
-const hasOldest = (await installedBinaries(15)) !== undefined;
-if (!hasOldest) {
-  console.warn(
-    "PostgreSQL 15 is not installed (no initdb in PATH or /usr/lib/postgresql/15/bin): project pg15 is skipped",
-  );
-}
+/** The release comes with the machine or not at all; without it one skipped test stands for the suites. */
+const oldest = (await installedBinaries(15))
+  ? DATABASE_SUITES.map((suite) => `tests/${suite}/**/*.test.ts`)
+  : ["tests/setup/pg15.absent.ts"];
 
 export default defineConfig({
   root,
@@ -28,13 +26,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: hasOldest
-          ? {
-              name: "pg15",
-              include: DATABASE_SUITES.map((suite) => `tests/${suite}/**/*.test.ts`),
-              globalSetup: ["tests/setup/pg15.ts"],
-            }
-          : { name: "pg15", include: ["tests/setup/pg15.absent.ts"] },
+        test: { name: "pg15", include: oldest, globalSetup: ["tests/setup/pg15.ts"] },
       },
     ],
   },

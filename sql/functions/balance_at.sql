@@ -18,6 +18,7 @@ returns table (
 )
 language sql
 stable
+set search_path = pg_catalog, pg_temp
 as $$
   select
     c.tenant_id, c.pool_id, c.channel, c.unit, c.capped,

@@ -11,6 +11,7 @@ returns table (
 language sql
 immutable
 parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
   values
     (1, 'LG006', 'not_serializable', true, false, 'a write outside SERIALIZABLE'),

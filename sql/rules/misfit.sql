@@ -21,7 +21,7 @@ begin
   end if;
   for v_key, v_item in select e.key, e.value from jsonb_each(p_value) e loop
     v_kind := coalesce(p_shape -> v_key, p_common -> v_key, p_shape -> '*');
-    if v_kind is null or v_key in ('!', '*') or not ledger_private.fits('id', to_jsonb(v_key)) then
+    if v_kind is null or v_key in ('!', '*') or (p_shape ? '*' and not ledger_private.fits('id', to_jsonb(v_key))) then
       return jsonb_build_object('path', p_path || v_key, 'rule', 'is not a key here');
     elsif jsonb_typeof(v_kind) = 'object' then
       v_misfit := ledger_private.misfit(v_item, v_kind, p_path || v_key || '.');

@@ -36,7 +36,8 @@ export function breakdownRow(report: Report): Row {
 export function trajectoryRow({ node, depth, own, rolledUp }: TrajectoryRow): Row {
   return {
     node_id: node.id,
-    parent_node_id: depth === 0 ? null : node.poolId,
+    // What a run below another pool shows as its parent is not for the model to say.
+    ...(depth === 0 ? {} : { parent_node_id: node.poolId }),
     depth,
     label: node.label,
     status: node.status,

@@ -5,7 +5,7 @@ import type { Amount } from "./amounts.js";
 import { require } from "./faults.js";
 import type { Usage } from "./state.js";
 import { sumOfUsage, usageAnswer } from "./usage.js";
-import { amounts, count, flag, type Json, measure, optional, record, text } from "./values.js";
+import { amounts, canonical, count, flag, type Json, measure, optional, record, text } from "./values.js";
 
 /** A well-formed spend as reported. */
 export type Spend = Omit<Usage, "chargedTokens">;
@@ -76,8 +76,12 @@ function withoutProvenance(line: Json): Json {
   return spend;
 }
 
+/** Compares as the ledger adds up: unknown dollars count 0, and so does a resource that is not named. */
 function sameUsage(left: Usage, right: Usage): boolean {
-  const flat = (usage: Usage) => JSON.stringify(usageAnswer({ ...usage, usd: usage.usd ?? 0n }));
+  const flat = (usage: Usage) => {
+    const resources = new Map([...usage.resources].filter(([, amount]) => amount !== 0n));
+    return canonical(usageAnswer({ ...usage, usd: usage.usd ?? 0n, resources }));
+  };
   return flat(left) === flat(right);
 }
 

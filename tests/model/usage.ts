@@ -60,6 +60,8 @@ export function usageAnswer(usage: Usage): Record<string, unknown> {
     ms: formatAmount(usage.ms),
     tokens_known: usage.tokensKnown,
     usd_known: usage.usdKnown,
-    resources: Object.fromEntries([...usage.resources].map(([name, amount]) => [name, formatAmount(amount)])),
+    resources: Object.fromEntries(
+      [...usage.resources].map(([name, amount]) => [name, { amount: formatAmount(amount) }]),
+    ),
   };
 }

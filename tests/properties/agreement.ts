@@ -13,10 +13,23 @@ import type { Operation, Row } from "../vectors/steps.js";
 /** Facts by name, spelled so that equal facts are equal values. */
 export type Facts = Record<string, unknown>;
 
+/** What the answer to each operation promises besides `pool_id` and `seq`; more may be there. */
+const PROMISED: Readonly<Record<string, readonly string[]>> = {
+  open_pool: ["node_id", "existing"],
+  spawn: ["node_id", "existing"],
+  settle: ["spend", "violations"],
+  cancel: ["spend", "violations"],
+  deliver: ["node_id", "cursor", "outcome", "out_ref"],
+  expire: ["expired"],
+  close_pool: ["returned"],
+};
+
 /** The part of an answer that both must give. */
 export function answerFacts(operation: Operation, { status, code, result }: Verdict): Facts {
   if (status === "error") return { status, code };
-  const { existing, returned, expired, spend, ...rest } = result ?? {};
+  const promised = ["pool_id", "seq", "shortfall", ...(PROMISED[String(operation.op)] ?? [])];
+  const given = Object.entries(result ?? {}).filter(([key]) => promised.includes(key));
+  const { existing, returned, expired, spend, ...rest } = Object.fromEntries(given);
   return spelled({
     status,
     code,
@@ -30,7 +43,8 @@ export function answerFacts(operation: Operation, { status, code, result }: Verd
 
 /** A resource nobody consumed is as good as none; dollars nobody charged are 0. */
 function spendFacts({ resources, usd, ...counts }: Row): Row {
-  return { ...counts, usd: usd ?? "0", resources: withoutZeros((resources ?? {}) as Row) };
+  const amounts = Object.entries((resources ?? {}) as Record<string, Row>).map(([name, { amount }]) => [name, amount]);
+  return { ...counts, usd: usd ?? "0", resources: withoutZeros(Object.fromEntries(amounts)) };
 }
 
 /** A sweep of the whole tenant goes pool by pool, in no promised order. */

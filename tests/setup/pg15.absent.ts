@@ -1,3 +1,3 @@
 import { it } from "vitest";
 
-it.skip("PostgreSQL 15 is not installed: the suites of the database ran on the other project's server only", () => {});
+it.skip("the suites of the database on PostgreSQL 15, which is not installed", () => {});

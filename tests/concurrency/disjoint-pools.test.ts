@@ -1,0 +1,97 @@
+/**
+ * Eight processes on 64 pools that have nothing in common, in a database that was empty a moment ago and was never
+ * analysed: they must not make one another fail. What a call costs is printed beside a bare update of one row.
+ */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createTestDatabase, type TestDatabase } from "../setup/database.js";
+import { type Crew, startCrew } from "./crew.js";
+import type { Job, Report } from "./jobs.js";
+import { type EntryPoint, type Operation, spendOf, submit, withId } from "./operations.js";
+
+const WORKERS = 8;
+const POOLS_PER_WORKER = 8;
+const ROUNDS = Number(process.env.DISJOINT_ROUNDS ?? 10);
+const TOLERATED_RETRIES = 0.01;
+
+/** The operations of one round on one pool; the child's id is the one the ledger derives. */
+const ROUND: readonly ((poolId: string, round: number) => Operation)[] = [
+  (poolId) => ({ op: "spawn", pool_id: poolId, label: "worker", budget: { tokens: 10, usd: "0.01" } }),
+  (poolId, round) => ({
+    op: "settle",
+    node_id: `${poolId}:s${round}`,
+    outcome: "done",
+    spend: spendOf(7, "0.004", 1),
+  }),
+  (poolId) => ({ op: "meter", pool_id: poolId, spend: spendOf(3, "0.001") }),
+];
+
+let crew: Crew;
+
+beforeAll(() => {
+  crew = startCrew(WORKERS);
+});
+afterAll(() => crew?.stop());
+
+const poolsOf = (worker: number): string[] =>
+  Array.from({ length: POOLS_PER_WORKER }, (_, index) => `pool-${worker}-${index}`);
+
+async function openPools(database: TestDatabase, tenantId: string): Promise<void> {
+  const client = await database.connect();
+  await client.query("select ledger.create_tenant($1)", [tenantId]);
+  const channels = { tokens: { total: 1_000_000 }, usd: { total: "1000" } };
+  for (let worker = 0; worker < WORKERS; worker++) {
+    const opened = poolsOf(worker).map((pool_id) => withId({ op: "open_pool", pool_id, channels }));
+    await submit(client, tenantId, opened);
+  }
+  await client.query("create table floor (id int primary key, n int not null) with (fillfactor = 50)");
+  await client.query("insert into floor select i, 0 from generate_series(1, $1) i", [WORKERS]);
+}
+
+/** All of a worker's pools do one operation before any of them does the next. */
+function callsOf(worker: number, tenantId: string, entryPoint: EntryPoint): Job {
+  const batches: Operation[][] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const operation of ROUND) {
+      for (const poolId of poolsOf(worker)) batches.push([withId(operation(poolId, round))]);
+    }
+  }
+  return { kind: "calls", entryPoint, tenantId, batches };
+}
+
+function perSecond(reports: readonly Report[], calls: number): number {
+  const seconds =
+    Math.max(...reports.map(({ endedAt }) => endedAt)) - Math.min(...reports.map(({ startedAt }) => startedAt));
+  return Math.round((calls * 1000) / seconds);
+}
+
+describe.each<EntryPoint>(["submit", "apply"])("one operation a call of ledger.%s", (entryPoint) => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    await openPools(database, "t");
+  });
+  afterAll(() => database?.drop());
+
+  it("hardly ever fails for the sake of another pool", async () => {
+    const workers = [...Array(WORKERS).keys()];
+    const count = ROUNDS * ROUND.length * POOLS_PER_WORKER;
+    const reports = await crew.run(
+      database.url,
+      workers.map((worker) => callsOf(worker, "t", entryPoint)),
+    );
+    const updates = await crew.run(
+      database.url,
+      workers.map((worker): Job => ({ kind: "updates", row: worker + 1, count })),
+    );
+    const answers = reports.flatMap((report) => report.answers);
+    const retries = reports.flatMap((report) => report.retries);
+    console.log(
+      `${entryPoint}: ${perSecond(reports, answers.length)} calls/s, ${retries.length} retries in ${answers.length} calls; ` +
+        `bare update: ${perSecond(updates, count * WORKERS)}/s, ${updates.flatMap((report) => report.retries).length} retries`,
+    );
+    expect(answers.filter(({ status }) => status !== "ok")).toEqual([]);
+    expect(answers).toHaveLength(count * WORKERS);
+    expect((await database.pool.query("select * from ledger.audit")).rows).toEqual([]);
+    expect(retries.length).toBeLessThanOrEqual(answers.length * TOLERATED_RETRIES);
+  });
+});

@@ -1,0 +1,43 @@
+/** What a worker process can be told to do, and what it answers. */
+import type { Answer, EntryPoint, Operation } from "./operations.js";
+
+/** Calls to make one after the other, each an autocommit statement. */
+export interface CallsJob {
+  readonly kind: "calls";
+  readonly entryPoint: EntryPoint;
+  readonly tenantId: string;
+  /** One batch a call. */
+  readonly batches: readonly (readonly Operation[])[];
+}
+
+/** Updates of one row of the table `floor`, each an autocommit statement: the least a call can cost. */
+export interface UpdatesJob {
+  readonly kind: "updates";
+  readonly row: number;
+  readonly count: number;
+}
+
+export type Job = CallsJob | UpdatesJob;
+
+/** How a job went. */
+export interface Report {
+  /** Answers in the order of the calls; none for updates. */
+  readonly answers: readonly Answer[];
+  /** SQLSTATEs of the failures after which a call was repeated. */
+  readonly retries: readonly string[];
+  /** When the first call was sent and the last one answered, by the machine's clock. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+
+/** To a worker: a job under a number, and where to do it. */
+export interface Order {
+  readonly number: number;
+  readonly url: string;
+  readonly job: Job;
+}
+
+/** From a worker. */
+export type Reply =
+  | { readonly number: number; readonly report: Report }
+  | { readonly number: number; readonly failure: string };

@@ -1,0 +1,32 @@
+/** A call of every function of schema ledger, and what kind of function it is. */
+
+export interface PublicCall {
+  /** Only admins may call `admin`, no auditor may call `write`, everybody may call `read`. */
+  readonly kind: "admin" | "write" | "read";
+  /** Takes the tenant as its only parameter. */
+  readonly text: string;
+  /** Whether the call answers or changes something of that tenant. */
+  readonly ofTenant: boolean;
+}
+
+const METER = `{"op": "meter", "pool_id": "tenant",
+  "spend": {"iterations": 0, "input_tokens": 1, "output_tokens": 1, "usd": 0}}`;
+/** `operation_id` is fresh in every call. */
+const operation = `jsonb_build_object('operation_id', gen_random_uuid()) || '${METER}'`;
+
+export const PUBLIC_CALLS: Readonly<Record<string, PublicCall>> = {
+  apply: write(`select * from ledger.apply($1, jsonb_build_array(${operation}))`),
+  apply_one: write(`select ledger.apply_one($1, ${operation})`),
+  submit: write(`call ledger.submit($1, jsonb_build_array(${operation}), false, null)`),
+  put_blob: write("select ledger.put_blob($1, 'bytes')"),
+  pools_of: write(`select * from ledger.pools_of($1, jsonb_build_array(${operation}))`),
+  create_tenant: { kind: "admin", text: "select ledger.create_tenant($1)", ofTenant: false },
+  bind_role: { kind: "admin", text: "select ledger.bind_role('postgres', $1)", ofTenant: false },
+  balance_at: { kind: "read", text: "select * from ledger.balance_at($1, 'tenant', now())", ofTenant: true },
+  caller_tenant: { kind: "read", text: "select ledger.caller_tenant() where $1::text is not null", ofTenant: false },
+  error_codes: { kind: "read", text: "select * from ledger.error_codes() where $1::text is not null", ofTenant: false },
+};
+
+function write(text: string): PublicCall {
+  return { kind: "write", text, ofTenant: true };
+}
