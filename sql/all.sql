@@ -84,6 +84,7 @@
 --!include private/end_leaf.sql
 --!include private/expire_leaf.sql
 --!include private/lapsed_holds.sql
+--!include private/refresh_lease.sql
 --!include private/take_back.sql
 --!include private/keyed.sql
 --!include private/supersede.sql

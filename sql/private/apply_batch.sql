@@ -38,7 +38,7 @@ begin
       v_kept := v_next - 1;
     end if;
     v_answer := null;
-    if v_places[v_next] is null then
+    if v_places[v_next] is null and ledger_private.fits('id', p_operations[v_next] -> 'operation_id') then
       v_places[v_next] := (ledger_private.claim(p_tenant_id, array[p_operations[v_next]], p_at))[1];
       v_answer := case when v_places[v_next] is null then ledger_private.replay(p_tenant_id, p_operations[v_next]) end;
     end if;

@@ -1,5 +1,5 @@
 -- Claims operation ids for this call by inserting them, which reads nothing: for each operation the place of its row, null where the id is
--- taken (by an earlier call, or earlier in this one). The place is a ctid, so that writing the answer later does not search the index either: a
+-- taken (by an earlier call, or earlier in this one) or is no id. The place is a ctid, so that writing the answer later does not search the index either: a
 -- search would lock the page that strangers insert their own ids into.
 create or replace function ledger_private.claim(
   p_tenant_id text,
@@ -15,7 +15,8 @@ declare
 begin
   if cardinality(p_operations) = 1 then
     insert into ledger_private.operations (tenant_id, operation_id, digest, at)
-    values (p_tenant_id, p_operations[1] ->> 'operation_id', ledger_private.digest_of(p_operations[1]), p_at)
+    select p_tenant_id, p_operations[1] ->> 'operation_id', ledger_private.digest_of(p_operations[1]), p_at
+    where ledger_private.fits('id', p_operations[1] -> 'operation_id')
     on conflict do nothing
     returning ctid into v_place;
     return array[v_place];
@@ -23,6 +24,7 @@ begin
   with asked as (
     select o.operation ->> 'operation_id' as operation_id, min(o.n) as n
     from unnest(p_operations) with ordinality o (operation, n)
+    where ledger_private.fits('id', o.operation -> 'operation_id')
     group by 1
   ),
   claimed as (

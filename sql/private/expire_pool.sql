@@ -27,6 +27,7 @@ begin
     end if;
     v_expired := v_expired || jsonb_build_object('node_id', v_node.node_id, 'charged', ledger_private.charged_json(v_usage));
   end loop;
+  perform ledger_private.refresh_lease(p_pool, p_at);
   return v_expired;
 end;
 $$;

@@ -1,8 +1,9 @@
 -- The open holds of a pool whose lease (their own, else the nearest driver's above) has passed, oldest first. The head says whether any hold
--- can be due, so nodes are searched only then; afterwards the head knows the earliest lease that is left.
+-- can be due, so nodes are searched only then.
 create or replace function ledger_private.lapsed_holds(p_pool ledger_private.pools, p_at timestamptz)
 returns setof ledger_private.nodes
 language plpgsql
+stable
 as $$
 declare
   v_head ledger_private.pool_heads;
@@ -21,11 +22,5 @@ begin
     where n.tenant_id = p_pool.tenant_id and n.parent_node_id = p_pool.pool_id
       and n.status in ('pending', 'dispatched') and coalesce(n.lease_at, v_inherited) <= p_at
     order by n.spawned_at, n.node_id;
-  update ledger_private.pool_heads h
-  set next_lease_at = (
-    select min(n.lease_at) from ledger_private.nodes n
-    where n.tenant_id = p_pool.tenant_id and n.parent_node_id = p_pool.pool_id and n.status in ('pending', 'dispatched')
-  )
-  where h.tenant_id = p_pool.tenant_id and h.pool_id = p_pool.pool_id;
 end;
 $$;

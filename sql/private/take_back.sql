@@ -15,6 +15,7 @@ begin
     perform ledger_private.expire_leaf(p_pool, v_node, jsonb_build_object('operation_id', p_operation -> 'operation_id'), p_at);
     v_count := v_count + 1;
   end loop;
+  perform ledger_private.refresh_lease(p_pool, p_at);
   return v_count;
 end;
 $$;
