@@ -16,9 +16,10 @@ begin
     return ledger_private.failed('LG002', 'pool_id', format('there is no pool %s', p_operation ->> 'pool_id'));
   end if;
   v_answer := ledger_private.settle_pool(v_node, 'done', p_operation, p_at);
-  if v_answer.status = 'error' then
-    v_answer.result := v_answer.result || '{"path": "pool_id"}';
-  end if;
+  v_answer.result := case v_answer.status
+    when 'ok' then jsonb_build_object('returned', v_answer.result -> 'returned')
+    else v_answer.result || '{"path": "pool_id"}'
+  end;
   return v_answer;
 end;
 $$;

@@ -25,7 +25,7 @@ begin
   v_node := ledger_private.new_node(p_tenant_id, p_operation ->> 'pool_id', v_parent.pool_id, p_operation);
   v_node.driver := true;
   v_node.label := coalesce(p_operation -> 'run' ->> 'label', p_operation ->> 'pool_id');
-  v_node.budget := ledger_private.totals_of(p_operation -> 'channels');
+  v_node.budget := case when v_parent.pool_id is not null then ledger_private.totals_of(p_operation -> 'channels') else '{}' end;
   v_node.run_id := case when p_operation ? 'run' then v_node.node_id else v_parent.run_id end;
   v_misfit := ledger_private.misfit_of_open_pool(v_parent, p_operation);
   if v_misfit is not null then

@@ -34,7 +34,7 @@ begin
     v_node.run_id := coalesce(v_node.run_id, p_pool.run_id);
     v_node.hold := ledger_private.hold_of(v_rows, v_node.budget);
     v_node.spawned_at := p_at;
-    if v_refusal is null and ledger_private.insert_node(v_node) then
+    if v_refusal is null and v_node.node_id <> p_pool.pool_id and ledger_private.insert_node(v_node) then
       return ledger_private.enter_spawned(p_pool, v_node, p_operation, p_at);
     end if;
   end if;

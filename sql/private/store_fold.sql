@@ -21,7 +21,8 @@ begin
     uncertain = n.uncertain, remainder = n.remainder, unknown = n.unknown, seals = n.seals
   from unnest(p_rows) n
   where c.tenant_id = n.tenant_id and c.pool_id = n.pool_id and c.channel = n.channel
-    and (c.reserved, c.committed, c.unknown, c.seals) is distinct from (n.reserved, n.committed, n.unknown, n.seals);
+    and (c.reserved, c.committed, c.uncertain, c.remainder, c.unknown, c.seals)
+      is distinct from (n.reserved, n.committed, n.uncertain, n.remainder, n.unknown, n.seals);
 
   update ledger_private.nodes k
   set status = n.status, terminal_seq = n.terminal_seq, verdict = n.verdict, out_ref = n.out_ref, reason = n.reason, infra = n.infra,
