@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { HISTORY, TENANT } from "../../src/demo/history.js";
+import { readmeBlocks } from "../examples/readme.js";
 import { createTestDatabase, type TestDatabase } from "../setup/database.js";
 
 const SCRIPT = fileURLToPath(new URL("../../src/demo/scripted-run.ts", import.meta.url));
@@ -31,6 +32,8 @@ it("prints books that add up, and moves nothing when it is played again", { time
   const figures = (output: string): string => output.slice(output.indexOf("Balances"));
   expect(figures(second)).toBe(figures(first));
   expect(first).toContain("Audit: 0 findings");
+  const [screen = ""] = readmeBlocks("").filter((text) => text.startsWith(`Tenant ${TENANT}`));
+  for (const part of screen.split("\n\n")) expect(first, "the README shows what is printed").toContain(part.trimEnd());
 });
 
 it("counts every dollar once: what the month paid is what the nodes spent", async () => {
