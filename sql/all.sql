@@ -69,6 +69,7 @@
 --!include private/pool_channels.sql
 --!include private/pool_usage.sql
 --!include private/carry_up.sql
+--!include private/payer_rows.sql
 --!include private/draw.sql
 --!include private/enter.sql
 --!include private/post.sql
@@ -95,6 +96,7 @@
 --!include private/settle_pool.sql
 --!include private/booked_usage.sql
 --!include private/correct_event.sql
+--!include private/event_booked_by.sql
 --!include private/settle_leaf.sql
 --!include private/expire_pool.sql
 --!include operations/open_pool.sql

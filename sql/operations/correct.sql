@@ -9,18 +9,13 @@ returns ledger_private.answer
 language plpgsql
 as $$
 declare
-  v_of ledger_private.operations;
   v_event ledger_private.journal;
   v_pool ledger_private.pools;
   v_budget jsonb;
 begin
-  select * into v_of from ledger_private.operations o where o.tenant_id = p_tenant_id and o.operation_id = p_operation ->> 'of';
-  v_event := ledger_private.find_event(p_tenant_id, v_of.pool_id, v_of.seq);
-  if not coalesce(ledger_private.is_spend_event(v_event), false) or jsonb_array_length(v_of.result -> 'expired') > 1 then
+  v_event := ledger_private.event_booked_by(p_tenant_id, p_operation ->> 'of');
+  if v_event.seq is null then
     return ledger_private.failed('LG001', 'of', 'must be an operation that booked a spend of its own, of one node, and is still kept; not a correction');
-  end if;
-  if v_event.corrects_seq is not null then
-    v_event := ledger_private.find_event(p_tenant_id, v_of.pool_id, v_event.corrects_seq);
   end if;
   v_pool := ledger_private.find_pool(p_tenant_id, v_event.pool_id);
   if v_event.kind <> 'metered' then

@@ -11,6 +11,7 @@ as $$
 declare
   v_pool ledger_private.pools;
   v_expired jsonb := '[]';
+  v_before bigint;
   v_last bigint;
 begin
   if p_operation ? 'pool_id' then
@@ -18,10 +19,10 @@ begin
     if v_pool.pool_id is null then
       return ledger_private.failed('LG002', 'pool_id', format('there is no pool %s', p_operation ->> 'pool_id'));
     end if;
+    select h.seq into strict v_before from ledger_private.pool_heads h where h.tenant_id = p_tenant_id and h.pool_id = v_pool.pool_id;
     v_expired := ledger_private.expire_pool(v_pool, p_operation, p_at);
-    select h.seq into v_last from ledger_private.pool_heads h
-    where h.tenant_id = p_tenant_id and h.pool_id = v_pool.pool_id and v_expired <> '[]';
-    return ledger_private.ok(v_pool.pool_id, v_last, jsonb_build_object('expired', v_expired));
+    select h.seq into strict v_last from ledger_private.pool_heads h where h.tenant_id = p_tenant_id and h.pool_id = v_pool.pool_id;
+    return ledger_private.ok(v_pool.pool_id, nullif(v_last, v_before), jsonb_build_object('expired', v_expired));
   end if;
   for v_pool in
     select p.* from ledger_private.due_pools(p_tenant_id, p_at) d

@@ -15,8 +15,7 @@ begin
         select k.pool_id
         from jsonb_array_elements(p_operations) o (op)
         cross join lateral (
-          select k.pool_id from ledger_private.operations k
-          where k.tenant_id = p_tenant_id and k.operation_id = o.op ->> 'of' limit 1
+          select b.pool_id from ledger_private.event_booked_by(p_tenant_id, o.op ->> 'of') b
         ) k
         where o.op ->> 'op' = 'correct'
         union all

@@ -1,13 +1,15 @@
 -- Books one event on one pool: its channel rows moved, then ledger_private.enter. Whoever pays a channel for this pool books a `drawn` row; a
 -- pool closed under a parent carries the change up, a `corrected` row at a time, to the first open one. Returns the seq.
--- p_holds, p_children, p_ended: change of the head's open holds, children ever had, undelivered endings.
+-- p_holds, p_children, p_ended: change of the head's open holds, children ever had, undelivered endings. p_drawn: rows of payers as they were before
+-- the event that is carried up drew on them.
 create or replace function ledger_private.post(
   p_event ledger_private.journal,
   p_moves ledger_private.move[] default '{}',
   p_holds integer default 0,
   p_children integer default 0,
   p_ended integer default 0,
-  p_lease_at timestamptz default null
+  p_lease_at timestamptz default null,
+  p_drawn ledger_private.channels[] default '{}'
 )
 returns bigint
 language plpgsql
@@ -19,6 +21,8 @@ declare
   v_after ledger_private.channels[];
   v_draws ledger_private.move[] := '{}';
   v_payers text[] := '{}';
+  v_drawn ledger_private.channels[] := p_drawn;
+  v_follows boolean;
 begin
   if cardinality(p_moves) > 0 then
     select m.p_before, m.p_after into v_before, v_after from ledger_private.move_channels(v_pool, p_moves) m;
@@ -34,11 +38,13 @@ begin
   end if;
   v_event.seq := ledger_private.enter(v_event, p_holds, p_children, p_ended, p_lease_at);
 
+  v_follows := v_pool.state = 'closed' and v_pool.parent_pool_id is not null and v_event.kind in ('metered', 'corrected');
   if cardinality(v_draws) > 0 then
+    v_drawn := v_drawn || case when v_follows then ledger_private.payer_rows(v_pool.tenant_id, v_draws, v_payers) end;
     perform ledger_private.draw(v_event, v_draws, v_payers);
   end if;
-  if v_pool.state = 'closed' and v_pool.parent_pool_id is not null and v_event.kind in ('metered', 'corrected', 'drawn') then
-    perform ledger_private.carry_up(v_pool, v_event, v_before, v_after);
+  if v_follows then
+    perform ledger_private.carry_up(v_pool, v_event, v_before, v_drawn);
   end if;
   return v_event.seq;
 end;
