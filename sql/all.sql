@@ -27,6 +27,7 @@
 --!include rules/usage_in.sql
 --!include rules/ended.sql
 --!include rules/foldable.sql
+--!include rules/draws.sql
 --!include rules/moved.sql
 --!include rules/moves_of.sql
 --!include rules/holding.sql

@@ -177,14 +177,14 @@ begin
     -- what other pools pay of it: one `drawn` row each
     for v_payer in
       select distinct array_position(v_pool_ids, r.payer_pool_id)
-      from unnest(v_at) i
-      cross join lateral (select (v_rows[i]).payer_pool_id) r
-      where r.payer_pool_id <> v_pool_ids[v_pool]
+      from unnest(v_at) with ordinality a (at, m)
+      cross join lateral (select (v_rows[a.at]).payer_pool_id) r
+      where ledger_private.draws(v_moves[a.m], v_rows[a.at])
       order by 1
     loop
       v_drawn := ledger_private.event_for(v_pools[v_payer], 'drawn', v_event, v_event.node_id);
       for m in 1 .. cardinality(v_moves) loop
-        continue when v_rows[v_at[m]].payer_pool_id is distinct from v_pool_ids[v_payer];
+        continue when not ledger_private.draws(v_moves[m], v_rows[v_at[m]]) or v_rows[v_at[m]].payer_pool_id <> v_pool_ids[v_payer];
         v_move := v_moves[m];
         v_move.held := 0;
         for i in v_first[v_payer] .. v_last[v_payer] loop

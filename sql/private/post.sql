@@ -30,7 +30,7 @@ begin
       v_event := ledger_private.with_move(
         v_event, p_moves[i], coalesce(v_after[i].total - v_before[i].total, 0), v_after[i].remainder - v_before[i].remainder
       );
-      if p_moves[i].draws and v_before[i].payer_pool_id <> v_pool.pool_id then
+      if ledger_private.draws(p_moves[i], v_before[i]) then
         v_draws := v_draws || p_moves[i];
         v_payers := v_payers || v_before[i].payer_pool_id;
       end if;
