@@ -211,7 +211,7 @@ create table ledger_private.nodes (
   constraint nodes_superseded_has_key check (not superseded or key is not null),
   constraint nodes_budget_object check (jsonb_typeof(budget) = 'object' and jsonb_typeof(hold) = 'object'),
   constraint nodes_late_only_ended check (not late or ended_at is not null)
-) with (fillfactor = 80);
+) with (fillfactor = 50);
 create index nodes_parent_idx on ledger_private.nodes (tenant_id, parent_node_id) where parent_node_id is not null;
 create unique index nodes_key_once on ledger_private.nodes (tenant_id, parent_node_id, key) where key is not null and not superseded;
 comment on table ledger_private.nodes is

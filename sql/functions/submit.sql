@@ -19,6 +19,7 @@ declare
   v_keys bigint[];
   v_key bigint;
 begin
+  commit; -- inside a transaction block this fails before anything is locked
   loop
     v_keys := array(select distinct p.lock_key from ledger.pools_of(p_tenant_id, p_operations) p order by 1);
     foreach v_key in array v_keys loop

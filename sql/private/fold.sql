@@ -87,7 +87,7 @@ begin
       v_new := ledger_private.new_node(
         p_tenant_id, coalesce(v_op ->> 'node_id', v_pool_ids[v_pool] || ':s' || v_head.children), v_pool_ids[v_pool], v_op
       );
-      exit when v_new.node_id = any (v_node_ids) or v_new.node_id = v_pool_ids[v_pool];
+      exit when v_new.node_id = any (v_node_ids) or v_new.node_id = v_pool_ids[v_pool] or char_length(v_new.node_id) > 200;
       v_new.hold := ledger_private.hold_of(v_slice, v_new.budget);
       v_event := ledger_private.event(v_pools[v_pool], 'spawned', v_op, p_at);
       foreach v_move in array ledger_private.holding(v_new.hold) loop

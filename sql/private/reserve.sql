@@ -22,6 +22,9 @@ begin
   if v_node.node_id is null then
     select p_pool.pool_id || ':s' || h.children into strict v_node.node_id
     from ledger_private.pool_heads h where h.tenant_id = p_pool.tenant_id and h.pool_id = p_pool.pool_id;
+    if char_length(v_node.node_id) > 200 then
+      return ledger_private.failed('LG001', 'node_id', format('is required: the id derived from %s would be too long', p_pool.pool_id));
+    end if;
   end if;
   v_rows := ledger_private.hold(p_pool, v_node.budget);
   v_misfit := ledger_private.misfit_of_budget(v_rows, v_node.budget, p_path);

@@ -3,6 +3,7 @@ create or replace function ledger_private.instant(p_text text)
 returns timestamptz
 language plpgsql
 immutable
+strict
 parallel safe
 as $$
 begin
@@ -10,7 +11,7 @@ begin
     return null;
   end if;
   return p_text::timestamptz;
-exception when datetime_field_overflow or invalid_datetime_format then
+exception when datetime_field_overflow or invalid_datetime_format or invalid_time_zone_displacement_value then
   return null;
 end;
 $$;

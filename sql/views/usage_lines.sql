@@ -18,7 +18,7 @@ select
   coalesce(j.reasoning_tokens, 0) - l.reasoning_tokens, coalesce(j.charged_tokens, 0) - l.charged_tokens,
   trim_scale(case when l.lines = 0 then j.usd else coalesce(j.usd, 0) - l.usd end), coalesce(j.ms, 0) - l.ms,
   coalesce(j.uncertain_tokens, 0), coalesce(j.uncertain_iterations, 0), trim_scale(coalesce(j.uncertain_usd, 0) - l.uncertain_usd),
-  j.tokens_known, j.usd_known, case when l.lines = 0 then j.resources end, j.effective_at, j.recorded_at
+  j.tokens_known, j.usd_known, r.resources, j.effective_at, j.recorded_at
 from ledger_private.journal j
 cross join lateral (
   select
@@ -30,6 +30,22 @@ cross join lateral (
   from ledger_private.usage_lines l
   where l.tenant_id = j.tenant_id and l.pool_id = j.pool_id and l.seq = j.seq
 ) l
+cross join lateral (
+  select jsonb_object_agg(d.name, jsonb_build_object('amount', trim_scale(d.amount))) as resources
+  from (
+    select a.name, sum(a.amount) as amount
+    from (
+      select e.key as name, (e.value ->> 'amount')::numeric as amount from jsonb_each(j.resources) e
+      union all
+      select e.key, -(e.value ->> 'amount')::numeric
+      from ledger_private.usage_lines k
+      cross join lateral jsonb_each(k.resources) e
+      where k.tenant_id = j.tenant_id and k.pool_id = j.pool_id and k.seq = j.seq
+    ) a
+    group by a.name
+  ) d
+  where d.amount <> 0
+) r
 where j.source_pool_id is null and j.kind in ('metered', 'settled', 'cancelled', 'expired', 'corrected')
   and (
     l.lines = 0
@@ -41,6 +57,7 @@ where j.source_pool_id is null and j.kind in ('metered', 'settled', 'cancelled',
       l.iterations, l.input_tokens, l.output_tokens, l.charged_tokens, l.cache_read_tokens, l.cache_write_tokens, l.reasoning_tokens, l.usd, l.ms,
       l.uncertain_usd, 0, 0
     )
+    or r.resources is not null
   );
 comment on view ledger.usage_lines is 'What prices and attribution read: one row per line, or per event without lines.';
 revoke all on ledger.usage_lines from public;
