@@ -1,5 +1,5 @@
 -- expire: books the end of every hold whose lease has passed, in one pool (and below its lapsed drivers) or in all of the tenant, deepest pools
--- first. Errors: LG002.
+-- first (a thousand pools a call: while it finds some, ask again). Errors: LG002.
 create or replace function ledger_private.op_expire(
   p_tenant_id text,
   p_operation jsonb,

@@ -17,10 +17,12 @@ declare
   v_kept integer := 0;
   v_next integer := 1;
   v_until integer;
+  v_folded integer;
   v_stops integer := 0;
 begin
   while v_next <= v_size loop
     v_until := v_next;
+    v_folded := v_next;
     while v_until <= v_size and v_stops < 8 and v_places[v_until] is not null and ledger_private.foldable(p_operations[v_until]) loop
       v_until := v_until + 1;
     end loop;
@@ -28,7 +30,7 @@ begin
       v_answers := v_answers || ledger_private.fold(p_tenant_id, p_operations[v_next:v_until - 1], p_at);
       v_next := cardinality(v_answers) + 1;
       continue when v_next = v_until;
-      v_stops := v_stops + 1;
+      v_stops := case when v_next - v_folded < 16 then v_stops + 1 else 0 end;
     end if;
 
     if v_places[v_next] is null or p_operations[v_next] ->> 'op' = 'correct' then

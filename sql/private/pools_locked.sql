@@ -1,4 +1,5 @@
--- The pools that operations lock: those whose balances they move, and their payers. LG001 where the operations are no array.
+-- The pools that operations lock: those whose balances they move, and their payers. LG001 where the operations are no array, or so many that
+-- their locks could use up what all sessions of the server share.
 create or replace function ledger_private.pools_locked(p_tenant_id text, p_operations jsonb)
 returns text[]
 language plpgsql
@@ -9,6 +10,8 @@ declare
 begin
   if jsonb_typeof(p_operations) is distinct from 'array' then
     perform ledger_private.raise_error('LG001', '{"path": "", "rule": "operations must be an array"}');
+  elsif jsonb_array_length(p_operations) > 1000 then
+    perform ledger_private.raise_error('LG001', '{"path": "", "rule": "a call takes at most 1000 operations: split it"}');
   end if;
   v_named := ledger_private.pools_named(p_tenant_id, p_operations);
   return array(
