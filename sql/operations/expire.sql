@@ -1,5 +1,5 @@
--- expire: books the end of every hold whose lease has passed, in one pool (and below its lapsed drivers) or in all of the tenant, deepest pools
--- first (a thousand pools a call: while it finds some, ask again). Errors: LG002.
+-- expire: books the end of every hold whose lease has passed, in one pool (and below its lapsed drivers) or in all of the tenant, in order of
+-- id (a thousand pools a call: while it finds some, ask again). Errors: LG002.
 create or replace function ledger_private.op_expire(
   p_tenant_id text,
   p_operation jsonb,
@@ -27,7 +27,7 @@ begin
   for v_pool in
     select p.* from ledger_private.due_pools(p_tenant_id, p_at) d
     cross join lateral ledger_private.find_pool(p_tenant_id, d.pool_id) p
-    order by p.depth desc, p.pool_id
+    order by p.pool_id collate "C"
   loop
     v_expired := v_expired || ledger_private.expire_pool(v_pool, p_operation, p_at);
   end loop;

@@ -1,4 +1,4 @@
--- The open holds of a pool whose lease (their own, else the nearest driver's above) has passed, oldest first. The head says whether any hold
+-- The open holds of a pool whose lease (their own, else the nearest driver's above) has passed, in order of id. The head says whether any hold
 -- can be due, so nodes are searched only then.
 create or replace function ledger_private.lapsed_holds(p_pool ledger_private.pools, p_at timestamptz)
 returns setof ledger_private.nodes
@@ -21,6 +21,6 @@ begin
     select n.* from ledger_private.nodes n
     where n.tenant_id = p_pool.tenant_id and n.parent_node_id = p_pool.pool_id
       and n.status in ('pending', 'dispatched') and coalesce(n.lease_at, v_inherited) <= p_at
-    order by n.spawned_at, n.node_id;
+    order by n.node_id collate "C";
 end;
 $$;
