@@ -2,7 +2,7 @@
  * Booking: an amount goes to its own pool, to whoever pays there, and out of closed pools further up.
  */
 import { bookedIn, channelFor, keepNothing } from "./channels.js";
-import { change, movesAnything } from "./movements.js";
+import { change, moves } from "./movements.js";
 import { type Context, lineage, type Movement, type Movements, type Pool, poolOf, writeRow } from "./state.js";
 
 /** A row about to be written in one pool. */
@@ -36,7 +36,7 @@ export function bookTransfer(context: Context, child: Pool, parent: Pool, kind: 
  */
 function transfer(child: Pool, parent: Pool, kind: string, movements: Movements): Entry {
   const payer = (name: string) => child.channels.get(name)?.payer ?? null;
-  const passed = [...movements].filter(([name]) => payer(name) !== parent.id);
+  const passed = [...movements].filter(([name, movement]) => payer(name) !== parent.id && moves(movement));
   return {
     kind,
     nodeId: child.id,
@@ -86,7 +86,7 @@ function draws(pool: Pool, entry: Entry): Map<string, Entry> {
     const share = shares.get(payer) ?? new Map();
     shares.set(payer, share.set(name, movement));
   }
-  const drawn = [...shares].filter(([, movements]) => movesAnything(movements));
+  const drawn = [...shares].filter(([, movements]) => [...movements.values()].some(moves));
   return new Map(
     drawn.map(([payer, movements]) => [
       payer,

@@ -25,9 +25,7 @@ export function change(before: Movements, after: Movements): Movements {
   );
 }
 
-/** Whether there is anything to write down. */
-export function movesAnything(movements: Movements): boolean {
-  return [...movements.values()].some(
-    ({ spent, uncertain, unknown, seals }) => spent !== 0n || uncertain !== 0n || unknown !== 0 || seals !== 0,
-  );
+/** Whether it does anything at all to a channel. */
+export function moves({ spent, uncertain, unknown, seals }: Movement): boolean {
+  return spent !== 0n || uncertain !== 0n || unknown !== 0 || seals !== 0;
 }

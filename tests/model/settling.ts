@@ -122,7 +122,6 @@ function markEnded(node: Node, ending: Ending, seq: number): void {
 /** What closing a pool did. */
 interface Closure {
   readonly answer: Result;
-  readonly closedSeq: number;
   readonly returned: Record<string, string>;
   readonly committed: ReadonlyMap<string, Amount>;
 }
@@ -145,7 +144,7 @@ export function endDriver(context: Context, node: Node, ending: Ending): Closure
     spend: usageAnswer(usageBelow(state, pool.id)),
     violations: pool.parentId === null ? [] : violationsOf(node.declared, (channel) => committed.get(channel) ?? 0n),
   };
-  return { answer, closedSeq, returned, committed };
+  return { answer, returned, committed };
 }
 
 function roomLeft(pool: Pool): Record<string, string> {
@@ -164,6 +163,7 @@ export function closePool(context: Context, operation: Json): Result {
   const node = context.state.nodes.get(operation.pool_id as string);
   require(node?.ownsPool === true, "LG002");
   const ending: Ending = { status: "done", kind: "settled" };
-  const { closedSeq, returned } = endDriver(context, node, ending);
-  return { pool_id: node.id, seq: closedSeq, returned };
+  const { answer, returned } = endDriver(context, node, ending);
+  // Closing is settling: the row it answers with is the one in the pool that held for it.
+  return { pool_id: answer.pool_id, seq: answer.seq, returned };
 }
