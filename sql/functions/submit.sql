@@ -2,8 +2,9 @@
 -- SERIALIZABLE fails rather than waits when its snapshot is older than the lock, so the locks come first: transaction-level (this is where it
 -- waits, and any error frees them), then the same keys session-level (never waits), commit, a new serializable transaction, transaction-level
 -- again (never waits; the snapshot is born under the lock), and the session's are given back. From there every error frees everything. A cancel
--- (57014) inside those statements can leave session locks: the client discards that connection. Where a pool was closed while we waited, more
--- pools above it book: nothing is written yet, so all locks are given back and it starts over.
+-- (57014) inside those statements can leave session locks: the client discards that connection.
+-- It waits in READ COMMITTED: what a serializable transaction has read while it waits would count against those it waits for. Where a pool was
+-- closed meanwhile, more pools above it book: nothing is written yet, so all locks are given back and it starts over.
 -- No security definer and no SET clause: a procedure that has one cannot COMMIT. It cannot run inside a transaction block.
 -- Locks: the pools of ledger.pools_of, ascending.
 -- Raises: as ledger.apply.
@@ -19,25 +20,25 @@ declare
   v_keys bigint[];
   v_key bigint;
 begin
-  commit; -- inside a transaction block this fails before anything is locked
   loop
+    commit; -- inside a transaction block this fails, before anything is locked
+    set transaction isolation level read committed;
     v_keys := array(select distinct p.lock_key from ledger.pools_of(p_tenant_id, p_operations) p order by 1);
     foreach v_key in array v_keys loop
       perform pg_catalog.pg_advisory_xact_lock(v_key);
     end loop;
-    foreach v_key in array v_keys loop
-      perform pg_catalog.pg_advisory_lock(v_key);
-    end loop;
-    commit;
-    set transaction isolation level serializable;
-    foreach v_key in array v_keys loop
-      perform pg_catalog.pg_advisory_xact_lock(v_key);
-    end loop;
-    foreach v_key in array v_keys loop
-      perform pg_catalog.pg_advisory_unlock(v_key);
-    end loop;
     exit when v_keys operator(pg_catalog.@>) array(select p.lock_key from ledger.pools_of(p_tenant_id, p_operations) p);
-    commit;
+  end loop;
+  foreach v_key in array v_keys loop
+    perform pg_catalog.pg_advisory_lock(v_key);
+  end loop;
+  commit;
+  set transaction isolation level serializable;
+  foreach v_key in array v_keys loop
+    perform pg_catalog.pg_advisory_xact_lock(v_key);
+  end loop;
+  foreach v_key in array v_keys loop
+    perform pg_catalog.pg_advisory_unlock(v_key);
   end loop;
   p_results := (
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(a) order by a.position), '[]')
