@@ -99,6 +99,7 @@
 --!include private/correct_event.sql
 --!include private/event_booked_by.sql
 --!include private/settle_leaf.sql
+--!include private/settle_node.sql
 --!include private/expire_pool.sql
 --!include operations/open_pool.sql
 --!include operations/fund.sql
