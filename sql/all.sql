@@ -44,6 +44,7 @@
 --!include rules/with_usage.sql
 --!include rules/with_move.sql
 --!include rules/with_ending.sql
+--!include rules/carried_event.sql
 --!include rules/is_spend_event.sql
 --!include rules/lock_key.sql
 --!include functions/error_codes.sql
@@ -55,7 +56,7 @@
 --!include private/find_pool.sql
 --!include private/find_node.sql
 --!include private/find_event.sql
---!include private/inherited_lease.sql
+--!include private/owner_lapsed.sql
 --!include private/frozen_above.sql
 --!include private/due_pools.sql
 --!include private/pools_below_lapsed.sql
@@ -69,10 +70,10 @@
 --!include private/move_channels.sql
 --!include private/pool_channels.sql
 --!include private/pool_usage.sql
---!include private/carry_up.sql
---!include private/payer_rows.sql
---!include private/draw.sql
 --!include private/enter.sql
+--!include private/book.sql
+--!include private/draw.sql
+--!include private/change_of.sql
 --!include private/post.sql
 --!include private/hold.sql
 --!include private/giving_back.sql

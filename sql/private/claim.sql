@@ -30,6 +30,7 @@ begin
   claimed as (
     insert into ledger_private.operations (tenant_id, operation_id, digest, at)
     select p_tenant_id, a.operation_id, ledger_private.digest_of(p_operations[a.n]), p_at from asked a
+    order by a.operation_id
     on conflict do nothing
     returning operation_id, ctid as place
   )

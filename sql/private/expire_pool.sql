@@ -1,7 +1,8 @@
--- Expires every hold of a pool whose lease has passed. A lapsed driver first has what lies below it expired, deepest first, and is then settled
--- `down` with what its pool booked; it is left alone while a child of its holds a longer lease. Returns [{node_id, charged}] as booked.
+-- Expires every hold of one pool whose lease has passed; what lies below its lapsed drivers was expired before. A lapsed driver is settled `down`
+-- with what its pool booked, or left alone while a child of its holds a longer lease. Returns [{node_id, charged}] as booked.
 create or replace function ledger_private.expire_pool(
   p_pool ledger_private.pools,
+  p_owner_lapsed boolean,
   p_operation jsonb,
   p_at timestamptz
 )
@@ -10,15 +11,12 @@ language plpgsql
 as $$
 declare
   v_node ledger_private.nodes;
-  v_own ledger_private.pools;
   v_answer ledger_private.answer;
   v_usage ledger_private.usage;
   v_expired jsonb := '[]';
 begin
-  for v_node in select * from ledger_private.lapsed_holds(p_pool, p_at) loop
+  for v_node in select * from ledger_private.lapsed_holds(p_pool, p_owner_lapsed, p_at) loop
     if v_node.driver then
-      v_own := ledger_private.find_pool(v_node.tenant_id, v_node.node_id);
-      v_expired := v_expired || ledger_private.expire_pool(v_own, p_operation, p_at);
       v_answer := ledger_private.settle_pool(v_node, 'down', jsonb_build_object('reason', 'lease-expired') || p_operation, p_at);
       continue when v_answer.status <> 'ok';
       v_usage := ledger_private.pool_usage(v_node.tenant_id, v_node.node_id);

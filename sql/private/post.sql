@@ -1,51 +1,36 @@
--- Books one event on one pool: its channel rows moved, then ledger_private.enter. Whoever pays a channel for this pool books a `drawn` row; a
--- pool closed under a parent carries the change up, a `corrected` row at a time, to the first open one. Returns the seq.
--- p_holds, p_children, p_ended: change of the head's open holds, children ever had, undelivered endings. p_drawn: rows of payers as they were before
--- the event that is carried up drew on them.
+-- Books one event (ledger_private.book), and where its pool is closed under a parent, carries late spend and corrections up: each closed pool
+-- above, then the first open one (or the top), writes its own `corrected` row on the node it settled there. Returns the seq of the event.
+-- p_holds, p_children, p_ended: change of the head's open holds, children ever had, undelivered endings.
 create or replace function ledger_private.post(
   p_event ledger_private.journal,
   p_moves ledger_private.move[] default '{}',
   p_holds integer default 0,
   p_children integer default 0,
   p_ended integer default 0,
-  p_lease_at timestamptz default null,
-  p_drawn ledger_private.channels[] default '{}'
+  p_lease_at timestamptz default null
 )
 returns bigint
 language plpgsql
 as $$
 declare
-  v_pool constant ledger_private.pools := ledger_private.find_pool(p_event.tenant_id, p_event.pool_id);
+  v_pool ledger_private.pools := ledger_private.find_pool(p_event.tenant_id, p_event.pool_id);
+  v_child ledger_private.pools;
   v_event ledger_private.journal := p_event;
+  v_seq bigint;
+  v_rows ledger_private.channels[];
   v_before ledger_private.channels[];
-  v_after ledger_private.channels[];
-  v_draws ledger_private.move[] := '{}';
-  v_payers text[] := '{}';
-  v_drawn ledger_private.channels[] := p_drawn;
-  v_follows boolean;
 begin
-  if cardinality(p_moves) > 0 then
-    select m.p_before, m.p_after into v_before, v_after from ledger_private.move_channels(v_pool, p_moves) m;
-    for i in 1 .. cardinality(p_moves) loop
-      v_event := ledger_private.with_move(
-        v_event, p_moves[i], coalesce(v_after[i].total - v_before[i].total, 0), v_after[i].remainder - v_before[i].remainder
-      );
-      if ledger_private.draws(p_moves[i], v_before[i]) then
-        v_draws := v_draws || p_moves[i];
-        v_payers := v_payers || v_before[i].payer_pool_id;
-      end if;
-    end loop;
-  end if;
-  v_event.seq := ledger_private.enter(v_event, p_holds, p_children, p_ended, p_lease_at);
-
-  v_follows := v_pool.state = 'closed' and v_pool.parent_pool_id is not null and v_event.kind in ('metered', 'corrected');
-  if cardinality(v_draws) > 0 then
-    v_drawn := v_drawn || case when v_follows then ledger_private.payer_rows(v_pool.tenant_id, v_draws, v_payers) end;
-    perform ledger_private.draw(v_event, v_draws, v_payers);
-  end if;
-  if v_follows then
-    perform ledger_private.carry_up(v_pool, v_event, v_before, v_drawn);
-  end if;
-  return v_event.seq;
+  select b.p_seq, b.p_before into v_seq, v_before
+  from ledger_private.book(v_pool, v_event, p_moves, p_holds, p_children, p_ended, p_lease_at) b;
+  v_event.seq := v_seq;
+  while v_pool.state = 'closed' and v_pool.parent_pool_id is not null and v_event.kind in ('metered', 'corrected') loop
+    v_child := v_pool;
+    v_pool := ledger_private.find_pool(v_child.tenant_id, v_child.parent_pool_id);
+    v_event := ledger_private.carried_event(v_pool, v_event);
+    select b.p_seq, b.p_before into v_event.seq, v_rows
+    from ledger_private.book(v_pool, v_event, ledger_private.change_of(v_child, v_before), 0, 0, 0, null) b;
+    v_before := v_before || v_rows;
+  end loop;
+  return v_seq;
 end;
 $$;

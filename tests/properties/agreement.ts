@@ -37,7 +37,7 @@ export function answerFacts(operation: Operation, { status, code, result }: Verd
     ...(existing === true ? { existing } : {}),
     ...(spend === undefined ? {} : { spend: spendFacts(spend as Row) }),
     ...(returned === undefined ? {} : { returned: withoutZeros(returned as Row) }),
-    ...(expired === undefined ? {} : { expired: expiredFacts(operation, expired as Row[]) }),
+    ...(expired === undefined ? {} : { expired: expiredFacts(expired as Row[]) }),
   }) as Facts;
 }
 
@@ -47,13 +47,12 @@ function spendFacts({ resources, usd, ...counts }: Row): Row {
   return { ...counts, usd: usd ?? "0", resources: withoutZeros(Object.fromEntries(amounts)) };
 }
 
-/** A sweep of the whole tenant goes pool by pool, in no promised order. */
-function expiredFacts(operation: Operation, expired: Row[]): Row[] {
+/** A sweep goes pool by pool; which of two ended first, their own pools say. */
+function expiredFacts(expired: Row[]): Row[] {
   const list = expired.map(({ node_id, charged }) => ({
     node_id,
     charged: withoutZeros(charged as Row),
   }));
-  if (operation.pool_id !== undefined) return list;
   return list.sort((left, right) => (String(left.node_id) < String(right.node_id) ? -1 : 1));
 }
 
