@@ -20,10 +20,7 @@ begin
   end if;
   select h.seq into v_before from ledger_private.pool_heads h where h.tenant_id = p_tenant_id and h.pool_id = v_asked.pool_id;
   for v_reached in
-    select b.pool_id, b.owner_lapsed
-    from ledger_private.pools_below_lapsed(p_tenant_id, v_asked.pool_id, p_at) b
-    cross join lateral ledger_private.find_pool(p_tenant_id, b.pool_id) p
-    order by p.depth desc, p.pool_id collate "C"
+    select b.pool_id, b.owner_lapsed from ledger_private.pools_below_lapsed(p_tenant_id, v_asked.pool_id, p_at) b
   loop
     v_expired := v_expired || ledger_private.expire_pool(
       ledger_private.find_pool(p_tenant_id, v_reached.pool_id), v_reached.owner_lapsed, p_operation, p_at

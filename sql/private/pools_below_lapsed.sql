@@ -1,5 +1,6 @@
 -- The pools an expire of p_pool_id (null = the whole tenant) can write, and whether the lease of their owner has passed: the one asked (or those
--- where a hold is due), and below lapsed drivers.
+-- where a hold is due), and below lapsed drivers; those in which something has lapsed, the deepest thousand of them (each is locked): asked again,
+-- expire goes on above them.
 create or replace function ledger_private.pools_below_lapsed(
   p_tenant_id text,
   p_pool_id text,
@@ -31,6 +32,14 @@ begin
         offset 0
       ) n
     )
-    select r.pool_id, r.owner_lapsed from reached r;
+    select r.pool_id, r.owner_lapsed
+    from reached r
+    join ledger_private.pools p on p.tenant_id = p_tenant_id and p.pool_id = r.pool_id
+    where exists (
+      select from ledger_private.nodes n
+      where n.tenant_id = p_tenant_id and n.parent_node_id = r.pool_id and n.ended_at is null and coalesce(n.lease_at <= p_at, r.owner_lapsed)
+    )
+    order by p.depth desc, r.pool_id collate "C"
+    limit 1000;
 end;
 $$;

@@ -7,6 +7,7 @@ stable
 as $$
 declare
   v_named text[];
+  v_locked text[];
 begin
   if jsonb_typeof(p_operations) is distinct from 'array' then
     perform ledger_private.raise_error('LG001', '{"path": "", "rule": "operations must be an array"}');
@@ -14,7 +15,7 @@ begin
     perform ledger_private.raise_error('LG001', '{"path": "", "rule": "a call takes at most 1000 operations: split it"}');
   end if;
   v_named := ledger_private.pools_named(p_tenant_id, p_operations);
-  return array(
+  v_locked := array(
     select unnest(v_named)
     union
     select unnest(p.payers)
@@ -23,5 +24,9 @@ begin
       select p.payers from ledger_private.pools p where p.tenant_id = p_tenant_id and p.pool_id = n.pool_id limit 1
     ) p
   );
+  if cardinality(v_locked) > 3000 and jsonb_array_length(p_operations) > 1 then
+    perform ledger_private.raise_error('LG001', '{"path": "", "rule": "a call locks at most 3000 pools: split it"}');
+  end if;
+  return v_locked;
 end;
 $$;

@@ -20,6 +20,7 @@ begin
   cross join lateral (
     select e.key, o.op ->> e.key as id from unnest(array['pool_id', 'parent_pool_id', 'run_id', 'node_id']) e (key)
     where jsonb_typeof(o.op) = 'object' and jsonb_typeof(o.op -> e.key) = 'string'
+      and (e.key <> 'parent_pool_id' or o.op ->> 'op' = 'open_pool') and (e.key <> 'run_id' or o.op ->> 'op' = 'judge')
   ) n;
   v_pools := coalesce(v_pools, '{}');
   if v_nodes is not null then

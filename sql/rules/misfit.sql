@@ -19,6 +19,9 @@ begin
   if jsonb_typeof(p_value) <> 'object' then
     return jsonb_build_object('path', rtrim(p_path, '.'), 'rule', 'must be an object');
   end if;
+  if p_shape ? '*' and (select count(*) > 64 from jsonb_object_keys(p_value)) then
+    return jsonb_build_object('path', rtrim(p_path, '.'), 'rule', 'takes at most 64 names');
+  end if;
   for v_key, v_item in select e.key, e.value from jsonb_each(p_value) e loop
     v_kind := coalesce(p_shape -> v_key, p_common -> v_key, p_shape -> '*');
     if v_kind is null or v_key in ('!', '*') or (p_shape ? '*' and not ledger_private.fits('id', to_jsonb(v_key))) then

@@ -32,6 +32,9 @@ begin
       v_sums := v_sums || jsonb_build_object(v_field, coalesce((v_sums -> v_field)::numeric, 0) + v_amount);
     end loop;
     for v_field, v_amount in select e.key, ledger_private.amount(e.value -> 'amount') from jsonb_each(coalesce(v_line -> 'resources', '{}')) e loop
+      if not coalesce(p_spend -> 'resources' ? v_field, false) then
+        return jsonb_build_object('path', 'lines', 'rule', format('%s of the lines must add up to spend.resources.%s', v_field, v_field));
+      end if;
       v_resources := v_resources || jsonb_build_object(v_field, coalesce((v_resources -> v_field)::numeric, 0) + v_amount);
     end loop;
     foreach v_field in array array['usd_known', 'tokens_known'] loop

@@ -1,0 +1,5109 @@
+-- The schema as the migrations make it. Generated; a test compares it with the live catalog.
+
+-- Schemas
+
+create schema ledger authorization ledger_owner;
+comment on schema ledger is 'Public API of agent-ledger: functions in, views out.';
+grant usage on schema ledger to ledger_admin;
+grant usage on schema ledger to ledger_auditor;
+grant usage on schema ledger to ledger_writer;
+
+create schema ledger_private authorization ledger_owner;
+comment on schema ledger_private is 'State of agent-ledger. No USAGE for anyone but its owner.';
+
+-- Types
+
+create type ledger_private.answer as (
+  status text,
+  code text,
+  result jsonb,
+  pool_id text,
+  seq bigint
+);
+alter type ledger_private.answer owner to ledger_owner;
+comment on type ledger_private.answer is 'ok, refused, error or replayed; pool_id and seq of the journal row that carries the operation.';
+grant usage on type ledger_private.answer to public;
+
+create type ledger_private.move as (
+  channel text,
+  funded numeric,
+  held numeric,
+  spent numeric,
+  uncertain numeric,
+  unknown integer,
+  seals integer,
+  draws boolean
+);
+alter type ledger_private.move owner to ledger_owner;
+comment on type ledger_private.move is 'A change of one channel row: what is added to total, reserved, committed, uncertain, and to the counts. draws = the payer, where it is another pool, books it too.';
+grant usage on type ledger_private.move to public;
+
+create type ledger_private.usage as (
+  iterations numeric,
+  input_tokens numeric,
+  output_tokens numeric,
+  cache_read_tokens numeric,
+  cache_write_tokens numeric,
+  reasoning_tokens numeric,
+  charged_tokens numeric,
+  usd numeric,
+  ms numeric,
+  uncertain_tokens numeric,
+  uncertain_iterations numeric,
+  uncertain_usd numeric,
+  tokens_known boolean,
+  usd_known boolean,
+  resources jsonb,
+  tokens_unknown integer,
+  iterations_unknown integer,
+  usd_unknown integer,
+  usd_seals integer
+);
+alter type ledger_private.usage owner to ledger_owner;
+comment on type ledger_private.usage is 'What one event consumed, and how often something in it is unknown (1 or 0; differences in a correction). usd null = unknown and not charged.';
+grant usage on type ledger_private.usage to public;
+
+-- Tables
+
+create table ledger_private.blobs (
+  tenant_id text not null,
+  blob_id text not null,
+  body bytea not null,
+  stored_at timestamp with time zone not null default clock_timestamp(),
+  constraint blobs_id_is_digest CHECK ((blob_id = ('sha256:'::text || encode(sha256(body), 'hex'::text)))),
+  constraint blobs_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES ledger_private.tenants(tenant_id),
+  constraint blobs_pkey PRIMARY KEY (tenant_id, blob_id)
+);
+alter table ledger_private.blobs enable row level security;
+alter table ledger_private.blobs force row level security;
+create policy owner_all on ledger_private.blobs as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.blobs as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
+create policy reader_one on ledger_private.blobs as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+alter table ledger_private.blobs owner to ledger_owner;
+comment on table ledger_private.blobs is 'Artifacts by content: sha256:<hex> of the bytes.';
+grant select on table ledger_private.blobs to ledger_admin;
+grant select on table ledger_private.blobs to ledger_auditor;
+grant select on table ledger_private.blobs to ledger_writer;
+
+create table ledger_private.channels (
+  tenant_id text not null,
+  pool_id text not null,
+  channel text not null,
+  unit text,
+  total numeric(38,12),
+  free numeric(38,12),
+  reserved numeric(38,12) not null default 0,
+  committed numeric(38,12) not null default 0,
+  uncertain numeric(38,12) not null default 0,
+  remainder numeric(38,12) not null default 0,
+  unknown integer not null default 0,
+  seals integer not null default 0,
+  payer_pool_id text,
+  constraint channels_amounts_finite CHECK ((GREATEST(total, free, reserved, committed, uncertain, remainder) < 'Infinity'::numeric)),
+  constraint channels_capped_adds_up CHECK (((total IS NULL) OR ((free IS NOT NULL) AND (total = ((free + reserved) + committed))))),
+  constraint channels_capped_pays_itself CHECK (((total IS NULL) OR ((payer_pool_id IS NOT NULL) AND (payer_pool_id = pool_id)))),
+  constraint channels_committed_not_negative CHECK ((committed >= (0)::numeric)),
+  constraint channels_counts_whole CHECK (((channel <> ALL (ARRAY['tokens'::text, 'iterations'::text])) OR (((total = trunc(total)) IS NOT FALSE) AND (reserved = trunc(reserved)) AND (committed = trunc(committed)) AND (uncertain = trunc(uncertain))))),
+  constraint channels_remainder_only_sealed CHECK (((remainder >= (0)::numeric) AND (remainder <= uncertain) AND ((seals > 0) OR (remainder = (0)::numeric)))),
+  constraint channels_reserved_not_negative CHECK ((reserved >= (0)::numeric)),
+  constraint channels_seals_within_unknown CHECK (((seals >= 0) AND (seals <= unknown) AND ((seals = 0) OR (total IS NOT NULL)))),
+  constraint channels_total_not_negative CHECK ((total >= (0)::numeric)),
+  constraint channels_uncapped_only_observed CHECK (((total IS NOT NULL) OR ((free IS NULL) AND (reserved = (0)::numeric)))),
+  constraint channels_uncapped_pays_elsewhere CHECK (((total IS NOT NULL) OR (payer_pool_id IS NULL) OR (payer_pool_id <> pool_id))),
+  constraint channels_uncertain_within_committed CHECK (((uncertain >= (0)::numeric) AND (uncertain <= committed))),
+  constraint channels_payer_fkey FOREIGN KEY (tenant_id, payer_pool_id, channel) REFERENCES ledger_private.channels(tenant_id, pool_id, channel),
+  constraint channels_pool_fkey FOREIGN KEY (tenant_id, pool_id) REFERENCES ledger_private.pools(tenant_id, pool_id),
+  constraint channels_pkey PRIMARY KEY (tenant_id, pool_id, channel)
+) with (fillfactor=50);
+alter table ledger_private.channels enable row level security;
+alter table ledger_private.channels force row level security;
+create policy owner_all on ledger_private.channels as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.channels as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
+create policy reader_one on ledger_private.channels as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+alter table ledger_private.channels owner to ledger_owner;
+comment on table ledger_private.channels is 'One quantity of one pool. remainder: the part of committed that only a seal put there; unknown, seals: events of unknown usage still uncorrected.';
+grant select on table ledger_private.channels to ledger_admin;
+grant select on table ledger_private.channels to ledger_auditor;
+grant select on table ledger_private.channels to ledger_writer;
+
+create table ledger_private.journal (
+  tenant_id text not null,
+  pool_id text not null,
+  seq bigint not null,
+  recorded_at timestamp with time zone not null,
+  effective_at timestamp with time zone not null,
+  kind text not null,
+  operation_id text not null,
+  recorded_by text not null default SESSION_USER,
+  run_id text,
+  node_id text,
+  source_pool_id text,
+  source_seq bigint,
+  corrects_seq bigint,
+  provider text,
+  model text,
+  provider_request_id text,
+  purpose text,
+  turn integer,
+  tool_calls jsonb,
+  tags jsonb,
+  iterations numeric(38,0),
+  input_tokens numeric(38,0),
+  output_tokens numeric(38,0),
+  cache_read_tokens numeric(38,0),
+  cache_write_tokens numeric(38,0),
+  reasoning_tokens numeric(38,0),
+  charged_tokens numeric(38,0),
+  usd numeric(38,12),
+  ms numeric(38,0),
+  uncertain_tokens numeric(38,0),
+  uncertain_iterations numeric(38,0),
+  uncertain_usd numeric(38,12),
+  tokens_known boolean,
+  usd_known boolean,
+  resources jsonb,
+  verdict jsonb,
+  outcome text,
+  out_ref text,
+  reason text,
+  infra boolean,
+  detail jsonb,
+  tokens_funded numeric(38,0),
+  tokens_held numeric(38,0),
+  tokens_spent numeric(38,0),
+  tokens_uncertain numeric(38,0),
+  tokens_unknown integer,
+  iterations_funded numeric(38,0),
+  iterations_held numeric(38,0),
+  iterations_spent numeric(38,0),
+  iterations_uncertain numeric(38,0),
+  iterations_unknown integer,
+  usd_funded numeric(38,12),
+  usd_held numeric(38,12),
+  usd_spent numeric(38,12),
+  usd_uncertain numeric(38,12),
+  usd_unknown integer,
+  usd_seals integer,
+  usd_remainder numeric(38,12),
+  resource_moves jsonb,
+  constraint journal_amounts_finite CHECK ((GREATEST(iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_tokens, uncertain_iterations, uncertain_usd, tokens_funded, tokens_held, tokens_spent, tokens_uncertain, iterations_funded, iterations_held, iterations_spent, iterations_uncertain, usd_funded, usd_held, usd_spent, usd_uncertain, usd_remainder) < 'Infinity'::numeric)),
+  constraint journal_cache_within_input CHECK (((kind = 'corrected'::text) OR ((COALESCE(cache_read_tokens, (0)::numeric) + COALESCE(cache_write_tokens, (0)::numeric)) <= input_tokens))),
+  constraint journal_corrects_earlier CHECK (((corrects_seq IS NULL) OR ((corrects_seq < seq) AND (kind = 'corrected'::text)))),
+  constraint journal_effective_not_later CHECK ((effective_at <= recorded_at)),
+  constraint journal_kind_known CHECK ((kind ~ '^(opened|funded|spawned|dispatched|extended|settled|cancelled|metered|delivered|corrected|expired|frozen|thawed|closed|judged|drawn)$'::text)),
+  constraint journal_outcome_known CHECK ((outcome ~ '^(done|down|cancelled|expired)$'::text)),
+  constraint journal_purpose_known CHECK ((purpose ~ '^(turn|compaction|failed|tool)$'::text)),
+  constraint journal_reasoning_within_output CHECK (((kind = 'corrected'::text) OR (reasoning_tokens <= output_tokens))),
+  constraint journal_seq_positive CHECK ((seq > 0)),
+  constraint journal_source_whole CHECK (((source_pool_id IS NULL) = (source_seq IS NULL))),
+  constraint journal_uncertain_within_usage CHECK (((kind = 'corrected'::text) OR ((uncertain_tokens <= charged_tokens) AND (uncertain_iterations <= iterations) AND (uncertain_usd <= usd)))),
+  constraint journal_usage_not_negative CHECK (((kind = 'corrected'::text) OR (LEAST(iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_tokens, uncertain_iterations, uncertain_usd) >= (0)::numeric))),
+  constraint journal_pkey PRIMARY KEY (tenant_id, pool_id, seq)
+);
+CREATE UNIQUE INDEX journal_closed_once ON ledger_private.journal USING btree (tenant_id, pool_id) WHERE (kind = 'closed'::text);
+CREATE INDEX journal_corrects_idx ON ledger_private.journal USING btree (tenant_id, pool_id, corrects_seq) WHERE (corrects_seq IS NOT NULL);
+CREATE UNIQUE INDEX journal_terminal_once ON ledger_private.journal USING btree (tenant_id, node_id) WHERE (kind = ANY (ARRAY['settled'::text, 'cancelled'::text, 'expired'::text]));
+CREATE TRIGGER journal_append_only BEFORE DELETE OR UPDATE ON ledger_private.journal FOR EACH ROW EXECUTE FUNCTION ledger_private.tg_journal__append_only();
+CREATE TRIGGER journal_no_truncate BEFORE TRUNCATE ON ledger_private.journal FOR EACH STATEMENT EXECUTE FUNCTION ledger_private.tg_journal__append_only();
+alter table ledger_private.journal enable row level security;
+alter table ledger_private.journal force row level security;
+create policy owner_all on ledger_private.journal as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.journal as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
+create policy reader_one on ledger_private.journal as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+alter table ledger_private.journal owner to ledger_owner;
+comment on table ledger_private.journal is 'Append-only. Usage columns say what was consumed; <channel>_<move> columns say what it did to the channel rows of this pool. Null = nothing.';
+grant select on table ledger_private.journal to ledger_admin;
+grant select on table ledger_private.journal to ledger_auditor;
+grant select on table ledger_private.journal to ledger_writer;
+
+create table ledger_private.nodes (
+  tenant_id text not null,
+  node_id text not null,
+  parent_node_id text,
+  run_id text,
+  driver boolean not null default false,
+  label text not null,
+  runtime text,
+  key text,
+  superseded boolean not null default false,
+  budget jsonb not null default '{}'::jsonb,
+  hold jsonb not null default '{}'::jsonb,
+  tags jsonb,
+  status text not null default 'pending'::text,
+  lease_at timestamp with time zone,
+  cursor bigint,
+  terminal_seq bigint,
+  late boolean not null default false,
+  verdict jsonb,
+  out_ref text,
+  reason text,
+  infra boolean,
+  spawned_at timestamp with time zone not null,
+  dispatched_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  constraint nodes_budget_object CHECK (((jsonb_typeof(budget) = 'object'::text) AND (jsonb_typeof(hold) = 'object'::text))),
+  constraint nodes_cursor_of_ended CHECK (((cursor IS NULL) OR ((cursor >= 0) AND (terminal_seq IS NOT NULL) AND (terminal_seq > 0)))),
+  constraint nodes_dispatched_has_time CHECK (((status <> 'dispatched'::text) OR (dispatched_at IS NOT NULL))),
+  constraint nodes_ended_has_time CHECK (((status = ANY (ARRAY['pending'::text, 'dispatched'::text])) = (ended_at IS NULL))),
+  constraint nodes_late_only_ended CHECK (((NOT late) OR (ended_at IS NOT NULL))),
+  constraint nodes_parent_other CHECK ((parent_node_id <> node_id)),
+  constraint nodes_root_owns_pool CHECK (((parent_node_id IS NOT NULL) OR driver)),
+  constraint nodes_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'dispatched'::text, 'done'::text, 'down'::text, 'cancelled'::text, 'expired'::text]))),
+  constraint nodes_superseded_has_key CHECK (((NOT superseded) OR (key IS NOT NULL))),
+  constraint nodes_terminal_row_of_ended CHECK (((terminal_seq IS NULL) OR (ended_at IS NOT NULL))),
+  constraint nodes_parent_fkey FOREIGN KEY (tenant_id, parent_node_id) REFERENCES ledger_private.pools(tenant_id, pool_id),
+  constraint nodes_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES ledger_private.tenants(tenant_id),
+  constraint nodes_pkey PRIMARY KEY (tenant_id, node_id)
+) with (fillfactor=50);
+CREATE UNIQUE INDEX nodes_key_once ON ledger_private.nodes USING btree (tenant_id, parent_node_id, key) WHERE ((key IS NOT NULL) AND (NOT superseded));
+CREATE INDEX nodes_parent_idx ON ledger_private.nodes USING btree (tenant_id, parent_node_id) WHERE (parent_node_id IS NOT NULL);
+alter table ledger_private.nodes enable row level security;
+alter table ledger_private.nodes force row level security;
+create policy owner_all on ledger_private.nodes as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.nodes as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
+create policy reader_one on ledger_private.nodes as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+alter table ledger_private.nodes owner to ledger_owner;
+comment on table ledger_private.nodes is 'One agent, worker or request. parent_node_id owns the pool it holds from; terminal_seq: its terminal row there; late: expired, and its truth was booked since.';
+grant select on table ledger_private.nodes to ledger_admin;
+grant select on table ledger_private.nodes to ledger_auditor;
+grant select on table ledger_private.nodes to ledger_writer;
+
+create table ledger_private.operations (
+  tenant_id text not null,
+  operation_id text not null,
+  digest bytea not null,
+  code text,
+  pool_id text,
+  seq bigint,
+  label text,
+  result jsonb,
+  at timestamp with time zone not null,
+  constraint operations_code_known CHECK ((code ~ '^(key-conflict|duplicate-key|pool-closed|pool-frozen|deadline-passed|depth-exceeded|usd-sealed|usd-unbudgeted|budget-exhausted|not-free)$'::text)),
+  constraint operations_digest_sha256 CHECK ((octet_length(digest) = 32)),
+  constraint operations_refusal_has_no_row CHECK (((code IS NULL) OR (seq IS NULL))),
+  constraint operations_pkey PRIMARY KEY (tenant_id, operation_id)
+) with (fillfactor=80);
+alter table ledger_private.operations enable row level security;
+alter table ledger_private.operations force row level security;
+create policy owner_all on ledger_private.operations as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.operations as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
+create policy reader_one on ledger_private.operations as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+alter table ledger_private.operations owner to ledger_owner;
+comment on table ledger_private.operations is 'Idempotency: what was asked (digest) and answered. code null = ok; result without pool_id and seq, which have columns.';
+grant select on table ledger_private.operations to ledger_admin;
+grant select on table ledger_private.operations to ledger_auditor;
+grant select on table ledger_private.operations to ledger_writer;
+
+create table ledger_private.pool_heads (
+  tenant_id text not null,
+  pool_id text not null,
+  seq bigint not null default 0,
+  open_holds integer not null default 0,
+  children integer not null default 0,
+  undelivered integer not null default 0,
+  delivered_seq bigint not null default 0,
+  next_cursor bigint not null default 0,
+  next_lease_at timestamp with time zone,
+  constraint pool_heads_delivered_seq_within CHECK (((delivered_seq >= 0) AND (delivered_seq <= seq))),
+  constraint pool_heads_open_holds_not_negative CHECK (((open_holds >= 0) AND (open_holds <= children))),
+  constraint pool_heads_undelivered_not_negative CHECK (((undelivered >= 0) AND (next_cursor >= 0))),
+  constraint pool_heads_pool_fkey FOREIGN KEY (tenant_id, pool_id) REFERENCES ledger_private.pools(tenant_id, pool_id),
+  constraint pool_heads_pkey PRIMARY KEY (tenant_id, pool_id)
+) with (fillfactor=50);
+alter table ledger_private.pool_heads enable row level security;
+alter table ledger_private.pool_heads force row level security;
+create policy owner_all on ledger_private.pool_heads as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.pool_heads as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
+create policy reader_one on ledger_private.pool_heads as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+alter table ledger_private.pool_heads owner to ledger_owner;
+comment on table ledger_private.pool_heads is 'The narrow hot row of a pool. seq: last journal row; children: ordinal of the next derived id; next_lease_at: no open hold of this pool has its own lease ending earlier.';
+grant select on table ledger_private.pool_heads to ledger_admin;
+grant select on table ledger_private.pool_heads to ledger_auditor;
+grant select on table ledger_private.pool_heads to ledger_writer;
+
+create table ledger_private.pools (
+  tenant_id text not null,
+  pool_id text not null,
+  parent_pool_id text,
+  run_id text,
+  state text not null default 'open'::text,
+  deadline_at timestamp with time zone,
+  unknown_usd text not null default 'seal'::text,
+  token_charge text not null default 'total'::text,
+  depth integer not null default 0,
+  depth_left integer,
+  payers text[],
+  tags jsonb,
+  opened_at timestamp with time zone not null,
+  constraint pools_depth_left_not_negative CHECK ((depth_left >= 0)),
+  constraint pools_depth_of_top_zero CHECK ((((depth = 0) = (parent_pool_id IS NULL)) AND (depth >= 0))),
+  constraint pools_parent_other CHECK ((parent_pool_id <> pool_id)),
+  constraint pools_state_known CHECK ((state = ANY (ARRAY['open'::text, 'frozen'::text, 'closed'::text]))),
+  constraint pools_token_charge_known CHECK ((token_charge = ANY (ARRAY['total'::text, 'uncached'::text]))),
+  constraint pools_unknown_usd_known CHECK ((unknown_usd = ANY (ARRAY['seal'::text, 'flag'::text]))),
+  constraint pools_owner_fkey FOREIGN KEY (tenant_id, pool_id) REFERENCES ledger_private.nodes(tenant_id, node_id),
+  constraint pools_parent_fkey FOREIGN KEY (tenant_id, parent_pool_id) REFERENCES ledger_private.pools(tenant_id, pool_id),
+  constraint pools_pkey PRIMARY KEY (tenant_id, pool_id)
+);
+CREATE INDEX pools_parent_idx ON ledger_private.pools USING btree (tenant_id, parent_pool_id) WHERE (parent_pool_id IS NOT NULL);
+alter table ledger_private.pools enable row level security;
+alter table ledger_private.pools force row level security;
+create policy owner_all on ledger_private.pools as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.pools as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
+create policy reader_one on ledger_private.pools as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+alter table ledger_private.pools owner to ledger_owner;
+comment on table ledger_private.pools is 'What seldom changes of a conserved budget. depth_left and deadline_at are the strictest of the pool and all above it; payers: the pools above that pay some channel.';
+grant select on table ledger_private.pools to ledger_admin;
+grant select on table ledger_private.pools to ledger_auditor;
+grant select on table ledger_private.pools to ledger_writer;
+
+create table ledger_private.role_bindings (
+  tenant_id text not null,
+  role_name text not null,
+  bound_at timestamp with time zone not null default clock_timestamp(),
+  bound_by text not null default SESSION_USER,
+  constraint role_bindings_pkey PRIMARY KEY (tenant_id, role_name),
+  constraint role_bindings_role_once UNIQUE (role_name)
+);
+alter table ledger_private.role_bindings enable row level security;
+alter table ledger_private.role_bindings force row level security;
+create policy owner_all on ledger_private.role_bindings as permissive for all to ledger_owner using (true) with check (true);
+alter table ledger_private.role_bindings owner to ledger_owner;
+comment on table ledger_private.role_bindings is 'The one tenant a login role acts for; * = all of them.';
+
+create table ledger_private.runs (
+  tenant_id text not null,
+  run_id text not null,
+  label text not null,
+  experiment text,
+  arm text,
+  task text,
+  replicate text,
+  outcome text,
+  verdict jsonb,
+  out_ref text,
+  reason text,
+  infra boolean not null default false,
+  resolved boolean,
+  score numeric,
+  opened_at timestamp with time zone not null,
+  judged_at timestamp with time zone,
+  constraint runs_arm_of_experiment CHECK (((experiment IS NULL) = (arm IS NULL))),
+  constraint runs_outcome_known CHECK ((outcome = ANY (ARRAY['done'::text, 'down'::text, 'cancelled'::text]))),
+  constraint runs_score_finite CHECK (((score > '-Infinity'::numeric) AND (score < 'Infinity'::numeric))),
+  constraint runs_task_of_experiment CHECK (((experiment IS NOT NULL) OR ((task IS NULL) AND (replicate IS NULL)))),
+  constraint runs_pool_fkey FOREIGN KEY (tenant_id, run_id) REFERENCES ledger_private.pools(tenant_id, pool_id),
+  constraint runs_pkey PRIMARY KEY (tenant_id, run_id)
+);
+CREATE INDEX runs_experiment_idx ON ledger_private.runs USING btree (tenant_id, experiment) WHERE (experiment IS NOT NULL);
+alter table ledger_private.runs enable row level security;
+alter table ledger_private.runs force row level security;
+create policy owner_all on ledger_private.runs as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.runs as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
+create policy reader_one on ledger_private.runs as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+alter table ledger_private.runs owner to ledger_owner;
+comment on table ledger_private.runs is 'A root node marked as a run: where it stands in an experiment, how it ended, how it was judged.';
+grant select on table ledger_private.runs to ledger_admin;
+grant select on table ledger_private.runs to ledger_auditor;
+grant select on table ledger_private.runs to ledger_writer;
+
+create table ledger_private.tenants (
+  tenant_id text not null,
+  settings jsonb not null default '{}'::jsonb,
+  frozen_pools integer not null default 0,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  constraint tenants_frozen_pools_not_negative CHECK ((frozen_pools >= 0)),
+  constraint tenants_id_short CHECK ((((char_length(tenant_id) >= 1) AND (char_length(tenant_id) <= 200)) AND (tenant_id <> '*'::text))),
+  constraint tenants_settings_object CHECK ((jsonb_typeof(settings) = 'object'::text)),
+  constraint tenants_pkey PRIMARY KEY (tenant_id)
+);
+alter table ledger_private.tenants enable row level security;
+alter table ledger_private.tenants force row level security;
+create policy owner_all on ledger_private.tenants as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.tenants as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
+create policy reader_one on ledger_private.tenants as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+alter table ledger_private.tenants owner to ledger_owner;
+comment on table ledger_private.tenants is 'Isolation and billing unit. frozen_pools lets a spawn skip the walk up the tree while nothing is frozen.';
+grant select on table ledger_private.tenants to ledger_admin;
+grant select on table ledger_private.tenants to ledger_auditor;
+grant select on table ledger_private.tenants to ledger_writer;
+
+create table ledger_private.usage_lines (
+  tenant_id text not null,
+  pool_id text not null,
+  seq bigint not null,
+  line integer not null,
+  provider text,
+  model text,
+  provider_request_id text,
+  iterations numeric(38,0) not null default 0,
+  input_tokens numeric(38,0) not null default 0,
+  output_tokens numeric(38,0) not null default 0,
+  cache_read_tokens numeric(38,0) not null default 0,
+  cache_write_tokens numeric(38,0) not null default 0,
+  reasoning_tokens numeric(38,0) not null default 0,
+  charged_tokens numeric(38,0) not null default 0,
+  usd numeric(38,12),
+  ms numeric(38,0) not null default 0,
+  uncertain_usd numeric(38,12) not null default 0,
+  tokens_known boolean not null,
+  usd_known boolean not null,
+  resources jsonb,
+  constraint usage_lines_cache_within_input CHECK (((cache_read_tokens >= (0)::numeric) AND (cache_write_tokens >= (0)::numeric) AND ((cache_read_tokens + cache_write_tokens) <= input_tokens))),
+  constraint usage_lines_line_not_negative CHECK ((line >= 0)),
+  constraint usage_lines_not_negative CHECK (((iterations >= (0)::numeric) AND (input_tokens >= (0)::numeric) AND (output_tokens >= (0)::numeric) AND (charged_tokens >= (0)::numeric) AND (usd >= (0)::numeric) AND (ms >= (0)::numeric) AND ((((((iterations + input_tokens) + output_tokens) + charged_tokens) + COALESCE(usd, (0)::numeric)) + ms) < 'Infinity'::numeric))),
+  constraint usage_lines_reasoning_within_output CHECK (((reasoning_tokens >= (0)::numeric) AND (reasoning_tokens <= output_tokens))),
+  constraint usage_lines_uncertain_within_usd CHECK (((uncertain_usd >= (0)::numeric) AND (uncertain_usd <= COALESCE(usd, (0)::numeric)))),
+  constraint usage_lines_event_fkey FOREIGN KEY (tenant_id, pool_id, seq) REFERENCES ledger_private.journal(tenant_id, pool_id, seq),
+  constraint usage_lines_pkey PRIMARY KEY (tenant_id, pool_id, seq, line)
+);
+CREATE TRIGGER usage_lines_append_only BEFORE DELETE OR UPDATE ON ledger_private.usage_lines FOR EACH ROW EXECUTE FUNCTION ledger_private.tg_journal__append_only();
+CREATE TRIGGER usage_lines_no_truncate BEFORE TRUNCATE ON ledger_private.usage_lines FOR EACH STATEMENT EXECUTE FUNCTION ledger_private.tg_journal__append_only();
+alter table ledger_private.usage_lines enable row level security;
+alter table ledger_private.usage_lines force row level security;
+create policy owner_all on ledger_private.usage_lines as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.usage_lines as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
+create policy reader_one on ledger_private.usage_lines as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+alter table ledger_private.usage_lines owner to ledger_owner;
+comment on table ledger_private.usage_lines is 'The calls and models one settlement spans; they add up to its journal row.';
+grant select on table ledger_private.usage_lines to ledger_admin;
+grant select on table ledger_private.usage_lines to ledger_auditor;
+grant select on table ledger_private.usage_lines to ledger_writer;
+
+-- Functions and procedures
+
+CREATE OR REPLACE FUNCTION ledger.apply(p_tenant_id text, p_operations jsonb, p_atomic boolean DEFAULT false)
+ RETURNS TABLE("position" integer, status text, code text, result jsonb)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_operations jsonb[];
+  v_answers ledger_private.answer[];
+  v_at timestamptz;
+  v_key bigint;
+begin
+  perform ledger_private.assert_writable(p_tenant_id);
+  foreach v_key in array ledger_private.lock_keys(p_tenant_id, p_operations) loop
+    perform pg_advisory_xact_lock(v_key);
+  end loop;
+  v_operations := array(select e.operation from jsonb_array_elements(p_operations) with ordinality e (operation, n) order by e.n);
+  v_at := clock_timestamp();
+  v_answers := ledger_private.apply_batch(p_tenant_id, v_operations, v_at);
+  if p_atomic then
+    perform ledger_private.assert_all_ok(v_answers);
+  end if;
+  return query
+    select
+      (a.ordinality - 1)::integer, a.status, a.code,
+      case a.status
+        when 'error' then a.result
+        else jsonb_build_object('pool_id', a.pool_id, 'seq', a.seq) || coalesce(a.result, '{}')
+      end
+    from unnest(v_answers) with ordinality a
+    order by a.ordinality;
+end;
+$function$;
+alter function ledger.apply(text,jsonb,boolean) owner to ledger_owner;
+comment on function ledger.apply(text,jsonb,boolean) is 'Applies an ordered batch of operations; one answer per operation.';
+grant execute on function ledger.apply(text,jsonb,boolean) to ledger_admin;
+grant execute on function ledger.apply(text,jsonb,boolean) to ledger_writer;
+
+CREATE OR REPLACE FUNCTION ledger.apply_one(p_tenant_id text, p_operation jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_answer record;
+begin
+  select * into strict v_answer from ledger.apply(p_tenant_id, jsonb_build_array(p_operation));
+  if v_answer.status = 'error' then
+    perform ledger_private.raise_error(v_answer.code, v_answer.result);
+  end if;
+  return jsonb_build_object('status', v_answer.status, 'code', v_answer.code, 'result', v_answer.result);
+end;
+$function$;
+alter function ledger.apply_one(text,jsonb) owner to ledger_owner;
+comment on function ledger.apply_one(text,jsonb) is 'Applies one operation; raises an error, returns a refusal.';
+grant execute on function ledger.apply_one(text,jsonb) to ledger_admin;
+grant execute on function ledger.apply_one(text,jsonb) to ledger_writer;
+
+CREATE OR REPLACE FUNCTION ledger.balance_at(p_tenant_id text, p_pool_id text, p_at timestamp with time zone)
+ RETURNS TABLE(tenant_id text, pool_id text, channel text, unit text, capped boolean, total numeric, free numeric, reserved numeric, committed numeric, uncertain numeric)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select
+    c.tenant_id, c.pool_id, c.channel, c.unit, c.capped,
+    case when c.capped then s.funded end, case when c.capped then s.funded - s.held - s.spent end, s.held, s.spent, s.uncertain
+  from ledger.channels c
+  join ledger.pools p on p.tenant_id = c.tenant_id and p.pool_id = c.pool_id and p.opened_at <= p_at
+  cross join lateral (
+    select
+      coalesce(trim_scale(sum(j.funded)), 0) as funded, coalesce(trim_scale(sum(j.held)), 0) as held,
+      coalesce(trim_scale(sum(j.spent)), 0) as spent, coalesce(trim_scale(sum(j.uncertain)), 0) as uncertain
+    from ledger.postings j
+    where j.tenant_id = c.tenant_id and j.pool_id = c.pool_id and j.channel = c.channel and j.recorded_at <= p_at
+  ) s
+  where c.tenant_id = p_tenant_id and c.pool_id = p_pool_id
+$function$;
+alter function ledger.balance_at(text,text,timestamp with time zone) owner to ledger_owner;
+comment on function ledger.balance_at(text,text,timestamp with time zone) is 'The channels of a pool as of an instant, summed from the journal.';
+grant execute on function ledger.balance_at(text,text,timestamp with time zone) to ledger_admin;
+grant execute on function ledger.balance_at(text,text,timestamp with time zone) to ledger_auditor;
+grant execute on function ledger.balance_at(text,text,timestamp with time zone) to ledger_writer;
+
+CREATE OR REPLACE FUNCTION ledger.bind_role(p_role text, p_tenant_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not exists (select from pg_catalog.pg_roles r where r.rolname = p_role) then
+    perform ledger_private.raise_error('LG001', jsonb_build_object('path', 'p_role', 'rule', format('there is no role %s', coalesce(p_role, 'null'))));
+  end if;
+  if p_tenant_id <> '*' and not exists (select from ledger_private.tenants t where t.tenant_id = p_tenant_id) then
+    perform ledger_private.raise_error('LG012', jsonb_build_object('tenant_id', p_tenant_id), 'ledger.create_tenant makes it');
+  end if;
+  delete from ledger_private.role_bindings b where b.role_name = p_role;
+  if p_tenant_id is not null then
+    insert into ledger_private.role_bindings (tenant_id, role_name) values (p_tenant_id, p_role);
+  end if;
+end;
+$function$;
+alter function ledger.bind_role(text,text) owner to ledger_owner;
+comment on function ledger.bind_role(text,text) is 'Binds a login role to one tenant, or to all (*).';
+grant execute on function ledger.bind_role(text,text) to ledger_admin;
+
+CREATE OR REPLACE FUNCTION ledger.caller_tenant()
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if pg_has_role(session_user, 'ledger_admin', 'member') or pg_has_role(session_user, 'ledger_owner', 'member') then
+    return '*';
+  end if;
+  return (select b.tenant_id from ledger_private.role_bindings b where b.role_name = session_user);
+end;
+$function$;
+alter function ledger.caller_tenant() owner to ledger_owner;
+comment on function ledger.caller_tenant() is 'The tenant this login role acts for; * = all, null = none.';
+grant execute on function ledger.caller_tenant() to ledger_admin;
+grant execute on function ledger.caller_tenant() to ledger_auditor;
+grant execute on function ledger.caller_tenant() to ledger_writer;
+
+CREATE OR REPLACE FUNCTION ledger.create_tenant(p_tenant_id text, p_settings jsonb DEFAULT '{}'::jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if p_tenant_id is null or p_tenant_id = '*' or not ledger_private.fits('id', to_jsonb(p_tenant_id)) then
+    perform ledger_private.raise_error('LG001', jsonb_build_object('path', 'p_tenant_id', 'rule', ledger_private.rule_text('id') || ', not *'));
+  elsif jsonb_typeof(p_settings) is distinct from 'object' then
+    perform ledger_private.raise_error('LG001', '{"path": "p_settings", "rule": "must be an object"}');
+  end if;
+  insert into ledger_private.tenants (tenant_id, settings) values (p_tenant_id, p_settings) on conflict do nothing;
+end;
+$function$;
+alter function ledger.create_tenant(text,jsonb) owner to ledger_owner;
+comment on function ledger.create_tenant(text,jsonb) is 'Makes a tenant; idempotent.';
+grant execute on function ledger.create_tenant(text,jsonb) to ledger_admin;
+
+CREATE OR REPLACE FUNCTION ledger.error_codes()
+ RETURNS TABLE("position" integer, code text, name text, whole_call boolean, retryable boolean, meaning text)
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  values
+    (1, 'LG006', 'not_serializable', true, false, 'a write outside SERIALIZABLE'),
+    (2, 'LG009', 'tenant_forbidden', true, false, 'the login role is not bound to that tenant'),
+    (3, 'LG012', 'unknown_tenant', true, false, 'the tenant was never created'),
+    (4, 'LG005', 'operation_conflict', false, false, 'same operation_id, other content'),
+    (5, 'LG001', 'invalid_operation', false, false, 'malformed: path and rule'),
+    (6, 'LG002', 'unknown_pool', false, false, 'no pool by that id in this tenant'),
+    (7, 'LG003', 'unknown_node', false, false, 'no node by that id in this tenant'),
+    (8, 'LG011', 'already_exists', false, false, 'a pool or node of that id exists'),
+    (9, 'LG004', 'already_settled', false, false, 'second terminal event of a node'),
+    (10, 'LG007', 'open_holds', false, false, 'close or settle over open holds'),
+    (11, 'LG008', 'batch_rejected', true, false, 'an atomic batch met a refusal or an error'),
+    (12, 'LG010', 'empty_experiment', true, false, 'a verdict over no arm'),
+    (13, '40001', 'serialization_failure', true, true, 'another transaction won: run the whole transaction again'),
+    (14, '40P01', 'deadlock_detected', true, true, 'run the whole transaction again'),
+    (15, '55P03', 'lock_not_available', true, true, 'a lock was not had in time: try again later')
+$function$;
+alter function ledger.error_codes() owner to ledger_owner;
+comment on function ledger.error_codes() is 'SQLSTATEs of the ledger in the order they are checked, and which of them may be retried.';
+grant execute on function ledger.error_codes() to ledger_admin;
+grant execute on function ledger.error_codes() to ledger_auditor;
+grant execute on function ledger.error_codes() to ledger_writer;
+
+CREATE OR REPLACE FUNCTION ledger.pools_of(p_tenant_id text, p_operations jsonb)
+ RETURNS TABLE(pool_id text, lock_key bigint)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+begin
+  perform ledger_private.assert_tenant(p_tenant_id);
+  return query
+    select l.pool_id, ledger_private.lock_key(p_tenant_id, l.pool_id)
+    from unnest(ledger_private.pools_locked(p_tenant_id, p_operations)) l (pool_id)
+    order by 2, 1;
+end;
+$function$;
+alter function ledger.pools_of(text,jsonb) owner to ledger_owner;
+comment on function ledger.pools_of(text,jsonb) is 'The pools a batch of operations locks, in lock order, with their advisory keys.';
+grant execute on function ledger.pools_of(text,jsonb) to ledger_admin;
+grant execute on function ledger.pools_of(text,jsonb) to ledger_writer;
+
+CREATE OR REPLACE FUNCTION ledger.put_blob(p_tenant_id text, p_body bytea)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_blob_id constant text := 'sha256:' || encode(sha256(p_body), 'hex');
+begin
+  perform ledger_private.assert_tenant(p_tenant_id);
+  if p_body is null then
+    perform ledger_private.raise_error('LG001', '{"path": "p_body", "rule": "is required"}');
+  end if;
+  insert into ledger_private.blobs (tenant_id, blob_id, body) values (p_tenant_id, v_blob_id, p_body) on conflict do nothing;
+  return v_blob_id;
+end;
+$function$;
+alter function ledger.put_blob(text,bytea) owner to ledger_owner;
+comment on function ledger.put_blob(text,bytea) is 'Stores an artifact by content; returns sha256:<hex>.';
+grant execute on function ledger.put_blob(text,bytea) to ledger_admin;
+grant execute on function ledger.put_blob(text,bytea) to ledger_writer;
+
+CREATE OR REPLACE PROCEDURE ledger.submit(IN p_tenant_id text, IN p_operations jsonb, IN p_atomic boolean, INOUT p_results jsonb)
+ LANGUAGE plpgsql
+AS $procedure$
+declare
+  v_keys bigint[];
+  v_key bigint;
+begin
+  loop
+    commit; -- inside a transaction block this fails, before anything is locked
+    set transaction isolation level read committed;
+    v_keys := array(select distinct p.lock_key from ledger.pools_of(p_tenant_id, p_operations) p order by 1);
+    foreach v_key in array v_keys loop
+      perform pg_catalog.pg_advisory_xact_lock(v_key);
+    end loop;
+    exit when v_keys operator(pg_catalog.@>) array(select p.lock_key from ledger.pools_of(p_tenant_id, p_operations) p);
+  end loop;
+  foreach v_key in array v_keys loop
+    perform pg_catalog.pg_advisory_lock(v_key);
+  end loop;
+  commit;
+  set transaction isolation level serializable;
+  foreach v_key in array v_keys loop
+    perform pg_catalog.pg_advisory_xact_lock(v_key);
+  end loop;
+  foreach v_key in array v_keys loop
+    perform pg_catalog.pg_advisory_unlock(v_key);
+  end loop;
+  p_results := (
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(a) order by a.position), '[]')
+    from ledger.apply(p_tenant_id, p_operations, coalesce(p_atomic, false)) a
+  );
+end;
+$procedure$;
+alter procedure ledger.submit(text,jsonb,boolean,jsonb) owner to ledger_owner;
+comment on procedure ledger.submit(text,jsonb,boolean,jsonb) is 'Applies a batch in its own serializable transaction, locks first, one round trip.';
+grant execute on procedure ledger.submit(text,jsonb,boolean,jsonb) to ledger_admin;
+grant execute on procedure ledger.submit(text,jsonb,boolean,jsonb) to ledger_writer;
+
+CREATE OR REPLACE FUNCTION ledger_private.amount(p_value jsonb)
+ RETURNS numeric
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE jsonb_typeof(p_value) WHEN 'number'::text THEN (p_value)::numeric WHEN 'string'::text THEN CASE WHEN ((p_value #>> '{}'::text[]) ~ '^-?[0-9]{1,30}(\.[0-9]{1,30})?$'::text) THEN ((p_value #>> '{}'::text[]))::numeric ELSE NULL::numeric END ELSE NULL::numeric END;
+alter function ledger_private.amount(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.apply_batch(p_tenant_id text, p_operations jsonb[], p_at timestamp with time zone)
+ RETURNS ledger_private.answer[]
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_size constant integer := cardinality(p_operations);
+  v_places tid[] := ledger_private.claim(p_tenant_id, p_operations, p_at);
+  v_answers ledger_private.answer[] := '{}';
+  v_answer ledger_private.answer;
+  v_kept integer := 0;
+  v_next integer := 1;
+  v_until integer;
+  v_folded integer;
+  v_stops integer := 0;
+begin
+  while v_next <= v_size loop
+    v_until := v_next;
+    v_folded := v_next;
+    while v_until <= v_size and v_stops < 8 and v_places[v_until] is not null and ledger_private.foldable(p_operations[v_until]) loop
+      v_until := v_until + 1;
+    end loop;
+    if v_until - v_next > 1 then
+      v_answers := v_answers || ledger_private.fold(p_tenant_id, p_operations[v_next:v_until - 1], p_at);
+      v_next := cardinality(v_answers) + 1;
+      continue when v_next = v_until;
+      v_stops := case when v_next - v_folded < 16 then v_stops + 1 else 0 end;
+    end if;
+
+    if v_places[v_next] is null or p_operations[v_next] ->> 'op' = 'correct' then
+      perform ledger_private.keep(
+        p_operations[v_kept + 1:v_next - 1], v_places[v_kept + 1:v_next - 1], v_answers[v_kept + 1:v_next - 1]
+      );
+      v_kept := v_next - 1;
+    end if;
+    v_answer := null;
+    if v_places[v_next] is null and ledger_private.fits('id', p_operations[v_next] -> 'operation_id') then
+      v_places[v_next] := (ledger_private.claim(p_tenant_id, array[p_operations[v_next]], p_at))[1];
+      v_answer := case when v_places[v_next] is null then ledger_private.replay(p_tenant_id, p_operations[v_next]) end;
+    end if;
+    if v_answer.status is null then
+      v_answer := ledger_private.perform(p_tenant_id, p_operations[v_next], p_at);
+    end if;
+    v_answers := v_answers || v_answer;
+    v_next := v_next + 1;
+  end loop;
+  perform ledger_private.keep(p_operations[v_kept + 1:v_size], v_places[v_kept + 1:v_size], v_answers[v_kept + 1:v_size]);
+  return v_answers;
+end;
+$function$;
+alter function ledger_private.apply_batch(text,jsonb[],timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.assert_all_ok(p_answers ledger_private.answer[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_detail jsonb;
+begin
+  select jsonb_build_object('position', a.ordinality - 1, 'status', a.status, 'code', a.code, 'result', coalesce(a.result, '{}'))
+  into v_detail
+  from unnest(p_answers) with ordinality a
+  where a.code is not null
+  order by a.ordinality
+  limit 1;
+  if v_detail is not null then
+    perform ledger_private.raise_error('LG008', v_detail);
+  end if;
+end;
+$function$;
+alter function ledger_private.assert_all_ok(ledger_private.answer[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.assert_tenant(p_tenant_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_mine constant text := ledger.caller_tenant();
+begin
+  if v_mine is null or (v_mine <> '*' and v_mine is distinct from p_tenant_id) then
+    perform ledger_private.raise_error('LG009', jsonb_build_object('role', session_user), 'an administrator binds roles with ledger.bind_role');
+  elsif not exists (select from ledger_private.tenants t where t.tenant_id = p_tenant_id) then
+    perform ledger_private.raise_error('LG012', jsonb_build_object('tenant_id', p_tenant_id), 'ledger.create_tenant makes it');
+  end if;
+end;
+$function$;
+alter function ledger_private.assert_tenant(text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.assert_writable(p_tenant_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  if current_setting('transaction_isolation') <> 'serializable' then
+    perform ledger_private.raise_error(
+      'LG006', '{}', 'CALL ledger.submit(...), or BEGIN ISOLATION LEVEL SERIALIZABLE'
+    );
+  end if;
+  perform ledger_private.assert_tenant(p_tenant_id);
+end;
+$function$;
+alter function ledger_private.assert_writable(text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.book(p_pool ledger_private.pools, p_event ledger_private.journal, p_moves ledger_private.move[], p_holds integer, p_children integer, p_ended integer, p_lease_at timestamp with time zone, OUT p_seq bigint, OUT p_before ledger_private.channels[])
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_event ledger_private.journal := p_event;
+  v_after ledger_private.channels[];
+  v_draws ledger_private.move[] := '{}';
+  v_payers text[] := '{}';
+begin
+  p_before := '{}';
+  if cardinality(p_moves) > 0 then
+    select m.p_before, m.p_after into p_before, v_after from ledger_private.move_channels(p_pool, p_moves) m;
+    for i in 1 .. cardinality(p_moves) loop
+      v_event := ledger_private.with_move(
+        v_event, p_moves[i], coalesce(v_after[i].total - p_before[i].total, 0), v_after[i].remainder - p_before[i].remainder
+      );
+      if ledger_private.draws(p_moves[i], p_before[i]) then
+        v_draws := v_draws || p_moves[i];
+        v_payers := v_payers || p_before[i].payer_pool_id;
+      end if;
+    end loop;
+  end if;
+  p_seq := ledger_private.enter(v_event, p_holds, p_children, p_ended, p_lease_at);
+  v_event.seq := p_seq;
+  if cardinality(v_draws) > 0 then
+    p_before := p_before || ledger_private.draw(v_event, v_draws, v_payers);
+  end if;
+end;
+$function$;
+alter function ledger_private.book(ledger_private.pools,ledger_private.journal,ledger_private.move[],integer,integer,integer,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.booked_usage(p_event ledger_private.journal)
+ RETURNS ledger_private.usage
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v ledger_private.usage := ledger_private.usage_in(p_event);
+  v_row ledger_private.journal;
+  v_more ledger_private.usage;
+begin
+  for v_row in
+    select * from ledger_private.journal j
+    where j.tenant_id = p_event.tenant_id and j.pool_id = p_event.pool_id and j.corrects_seq = p_event.seq
+    order by j.seq
+  loop
+    v_more := ledger_private.usage_in(v_row);
+    v := row(
+      v.iterations + v_more.iterations, v.input_tokens + v_more.input_tokens, v.output_tokens + v_more.output_tokens,
+      v.cache_read_tokens + v_more.cache_read_tokens, v.cache_write_tokens + v_more.cache_write_tokens,
+      v.reasoning_tokens + v_more.reasoning_tokens, v.charged_tokens + v_more.charged_tokens, coalesce(v.usd, 0) + coalesce(v_more.usd, 0),
+      v.ms + v_more.ms, v.uncertain_tokens + v_more.uncertain_tokens, v.uncertain_iterations + v_more.uncertain_iterations,
+      v.uncertain_usd + v_more.uncertain_usd, v_more.tokens_known, v_more.usd_known,
+      ledger_private.resources_sum(v.resources, v_more.resources),
+      v.tokens_unknown + v_more.tokens_unknown, v.iterations_unknown + v_more.iterations_unknown, v.usd_unknown + v_more.usd_unknown,
+      v.usd_seals + v_more.usd_seals
+    )::ledger_private.usage;
+  end loop;
+  return v;
+end;
+$function$;
+alter function ledger_private.booked_usage(ledger_private.journal) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.carried_event(p_parent ledger_private.pools, p_event ledger_private.journal)
+ RETURNS ledger_private.journal
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v ledger_private.journal := ledger_private.event_for(p_parent, 'corrected', p_event, p_event.pool_id);
+begin
+  v := ledger_private.with_usage(v, ledger_private.usage_in(p_event));
+  v.reason := p_event.reason;
+  return v;
+end;
+$function$;
+alter function ledger_private.carried_event(ledger_private.pools,ledger_private.journal) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.ceiling_usage(p_budget jsonb)
+ RETURNS ledger_private.usage
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v ledger_private.usage := ledger_private.usage_of('{"usd_known": false, "tokens_known": false}', 'total', p_budget);
+begin
+  v.iterations := coalesce(ledger_private.amount(p_budget -> 'iterations'), 0);
+  v.charged_tokens := coalesce(ledger_private.amount(p_budget -> 'tokens'), 0);
+  v.uncertain_tokens := v.charged_tokens;
+  v.uncertain_iterations := v.iterations;
+  v.iterations_unknown := 1;
+  v.resources := (
+    select jsonb_object_agg(b.key, jsonb_build_object('amount', a.amount, 'uncertain', a.amount, 'unknown', 1))
+    from jsonb_each(p_budget) b
+    cross join lateral ledger_private.amount(b.value) a (amount)
+    where b.key not in ('tokens', 'iterations', 'usd')
+  );
+  return v;
+end;
+$function$;
+alter function ledger_private.ceiling_usage(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.change_of(p_pool ledger_private.pools, p_before ledger_private.channels[])
+ RETURNS ledger_private.move[]
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_before ledger_private.channels[];
+  v_after ledger_private.channels[];
+begin
+  select array_agg(b.before order by b.n), array_agg(b.after order by b.n) into v_before, v_after
+  from (
+    select distinct on (o.channel) o.n, o.before, c as after
+    from (
+      select p_before[i] as before, p_before[i].channel, i as n
+      from generate_subscripts(p_before, 1) i
+      where p_before[i].pool_id = p_pool.pool_id
+    ) o
+    cross join lateral (
+      select c.* from ledger_private.channels c
+      where c.tenant_id = p_pool.tenant_id and c.pool_id = p_pool.pool_id and c.channel = o.channel
+      limit 1
+    ) c
+    order by o.channel, o.n
+  ) b;
+  return ledger_private.passed_up(p_pool.parent_pool_id, v_after, v_before);
+end;
+$function$;
+alter function ledger_private.change_of(ledger_private.pools,ledger_private.channels[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.channel_order(p_channel text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (CASE p_channel WHEN 'tokens'::text THEN '0'::text WHEN 'iterations'::text THEN '1'::text WHEN 'usd'::text THEN '2'::text ELSE ('3'::text || p_channel) END COLLATE "C");
+alter function ledger_private.channel_order(text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.channels_of(p_budget jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return coalesce((select jsonb_object_agg(b.key, jsonb_build_object('total', b.value)) from jsonb_each(p_budget) b), '{}');
+end;
+$function$;
+alter function ledger_private.channels_of(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.charged_json(p_usage ledger_private.usage)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return jsonb_strip_nulls(
+    jsonb_build_object(
+      'tokens', ledger_private.text_of(nullif(p_usage.charged_tokens, 0)),
+      'iterations', ledger_private.text_of(nullif(p_usage.iterations, 0)),
+      'usd', ledger_private.text_of(nullif(p_usage.usd, 0))
+    )
+    || coalesce(
+      (
+        select jsonb_object_agg(r.key, ledger_private.text_of(nullif(ledger_private.amount(r.value -> 'amount'), 0)))
+        from jsonb_each(p_usage.resources) r
+      ),
+      '{}'
+    )
+  );
+end;
+$function$;
+alter function ledger_private.charged_json(ledger_private.usage) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.claim(p_tenant_id text, p_operations jsonb[], p_at timestamp with time zone)
+ RETURNS tid[]
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_places tid[];
+  v_place tid;
+begin
+  if cardinality(p_operations) = 1 then
+    insert into ledger_private.operations (tenant_id, operation_id, digest, at)
+    select p_tenant_id, p_operations[1] ->> 'operation_id', ledger_private.digest_of(p_operations[1]), p_at
+    where ledger_private.fits('id', p_operations[1] -> 'operation_id')
+    on conflict do nothing
+    returning ctid into v_place;
+    return array[v_place];
+  end if;
+  with asked as (
+    select o.operation ->> 'operation_id' as operation_id, min(o.n) as n
+    from unnest(p_operations) with ordinality o (operation, n)
+    where ledger_private.fits('id', o.operation -> 'operation_id')
+    group by 1
+  ),
+  claimed as (
+    insert into ledger_private.operations (tenant_id, operation_id, digest, at)
+    select p_tenant_id, a.operation_id, ledger_private.digest_of(p_operations[a.n]), p_at from asked a
+    order by a.operation_id
+    on conflict do nothing
+    returning operation_id, ctid as place
+  )
+  select array_agg(c.place order by o.n) into v_places
+  from unnest(p_operations) with ordinality o (operation, n)
+  left join asked a on a.n = o.n
+  left join claimed c on c.operation_id = a.operation_id;
+  return v_places;
+end;
+$function$;
+alter function ledger_private.claim(text,jsonb[],timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.correct_event(p_pool ledger_private.pools, p_booked ledger_private.journal, p_true ledger_private.usage, p_correction ledger_private.journal)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_diff ledger_private.usage := ledger_private.usage_diff(p_true, ledger_private.booked_usage(p_booked));
+  v_event ledger_private.journal := ledger_private.with_usage(p_correction, v_diff);
+begin
+  v_event.node_id := p_booked.node_id;
+  v_event.corrects_seq := p_booked.seq;
+  v_event.provider := coalesce(v_event.provider, p_booked.provider);
+  v_event.model := coalesce(v_event.model, p_booked.model);
+  v_event.provider_request_id := coalesce(v_event.provider_request_id, p_booked.provider_request_id);
+  v_event.purpose := coalesce(v_event.purpose, p_booked.purpose);
+  return ledger_private.post(v_event, ledger_private.moves_of(v_diff));
+end;
+$function$;
+alter function ledger_private.correct_event(ledger_private.pools,ledger_private.journal,ledger_private.usage,ledger_private.journal) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.digest_of(p_operation jsonb)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return sha256(convert_to((p_operation - 'operation_id')::text, 'UTF8'));
+end;
+$function$;
+alter function ledger_private.digest_of(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.draw(p_event ledger_private.journal, p_moves ledger_private.move[], p_payers text[])
+ RETURNS ledger_private.channels[]
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_payer_id text;
+  v_payer ledger_private.pools;
+  v_moves ledger_private.move[];
+  v_rows ledger_private.channels[];
+  v_before ledger_private.channels[] := '{}';
+begin
+  foreach v_payer_id in array array(select distinct p.id from unnest(p_payers) p (id) order by p.id) loop
+    v_payer := ledger_private.find_pool(p_event.tenant_id, v_payer_id);
+    v_moves := array(
+      select row(m.channel, 0, 0, m.spent, m.uncertain, m.unknown, m.seals, false)::ledger_private.move
+      from unnest(p_moves) with ordinality m
+      where p_payers[m.ordinality] = v_payer_id
+      order by m.ordinality
+    );
+    select b.p_before into v_rows
+    from ledger_private.book(v_payer, ledger_private.event_for(v_payer, 'drawn', p_event, p_event.node_id), v_moves, 0, 0, 0, null) b;
+    v_before := v_before || v_rows;
+  end loop;
+  return v_before;
+end;
+$function$;
+alter function ledger_private.draw(ledger_private.journal,ledger_private.move[],text[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.draws(p_move ledger_private.move, p_row ledger_private.channels)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((p_move).draws AND ((p_row).payer_pool_id IS NOT NULL) AND ((p_row).payer_pool_id <> (p_row).pool_id) AND (((p_move).spent <> (0)::numeric) OR ((p_move).uncertain <> (0)::numeric) OR ((p_move).unknown <> 0) OR ((p_move).seals <> 0)));
+alter function ledger_private.draws(ledger_private.move,ledger_private.channels) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.due_pools(p_tenant_id text, p_at timestamp with time zone)
+ RETURNS TABLE(pool_id text)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return query
+    select h.pool_id from ledger_private.pool_heads h
+    where h.tenant_id = p_tenant_id and h.open_holds > 0 and h.next_lease_at <= p_at
+    order by h.next_lease_at, h.pool_id
+    limit 1000;
+end;
+$function$;
+alter function ledger_private.due_pools(text,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.end_leaf(p_pool ledger_private.pools, p_node ledger_private.nodes, p_status text, p_usage ledger_private.usage, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_event ledger_private.journal;
+  v_seq bigint;
+begin
+  v_event := ledger_private.event(p_pool, case when p_status in ('done', 'down') then 'settled' else p_status end, p_operation, p_at);
+  v_event := ledger_private.with_usage(ledger_private.with_ending(v_event, p_node, p_status, p_operation), p_usage);
+  v_seq := ledger_private.post(v_event, ledger_private.moves_of(p_usage, p_node.hold), -1, 0, 1);
+  perform ledger_private.insert_lines(p_pool, v_seq, p_operation);
+  perform ledger_private.end_node(p_node, p_status, v_seq, p_operation, p_at);
+  return v_seq;
+end;
+$function$;
+alter function ledger_private.end_leaf(ledger_private.pools,ledger_private.nodes,text,ledger_private.usage,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.end_node(p_node ledger_private.nodes, p_status text, p_terminal_seq bigint, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v constant ledger_private.nodes := ledger_private.ended(p_node, p_status, p_terminal_seq, p_operation, p_at);
+begin
+  update ledger_private.nodes n
+  set status = v.status, terminal_seq = v.terminal_seq, late = v.late, verdict = v.verdict, out_ref = v.out_ref, reason = v.reason,
+    infra = v.infra, ended_at = v.ended_at
+  where n.tenant_id = v.tenant_id and n.node_id = v.node_id;
+end;
+$function$;
+alter function ledger_private.end_node(ledger_private.nodes,text,bigint,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.end_run(p_pool ledger_private.pools, p_status text, p_operation jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if p_pool.run_id is distinct from p_pool.pool_id then
+    return;
+  end if;
+  update ledger_private.runs r
+  set outcome = p_status, verdict = p_operation -> 'verdict', out_ref = p_operation ->> 'out_ref', reason = p_operation ->> 'reason',
+    infra = r.infra or coalesce((p_operation -> 'infra')::boolean, false)
+  where r.tenant_id = p_pool.tenant_id and r.run_id = p_pool.run_id;
+end;
+$function$;
+alter function ledger_private.end_run(ledger_private.pools,text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.ended(p_node ledger_private.nodes, p_status text, p_terminal_seq bigint, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.nodes
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  p_node.late := p_node.status = 'expired';
+  p_node.status := p_status;
+  p_node.terminal_seq := coalesce(p_node.terminal_seq, p_terminal_seq);
+  p_node.verdict := p_operation -> 'verdict';
+  p_node.out_ref := p_operation ->> 'out_ref';
+  p_node.reason := p_operation ->> 'reason';
+  p_node.infra := (p_operation -> 'infra')::boolean;
+  p_node.ended_at := p_at;
+  return p_node;
+end;
+$function$;
+alter function ledger_private.ended(ledger_private.nodes,text,bigint,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.enter(p_event ledger_private.journal, p_holds integer DEFAULT 0, p_children integer DEFAULT 0, p_ended integer DEFAULT 0, p_lease_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_event ledger_private.journal := p_event;
+begin
+  update ledger_private.pool_heads h
+  set seq = h.seq + 1,
+    open_holds = h.open_holds + p_holds,
+    children = h.children + p_children,
+    undelivered = h.undelivered + p_ended,
+    next_lease_at = least(h.next_lease_at, p_lease_at)
+  where h.tenant_id = v_event.tenant_id and h.pool_id = v_event.pool_id
+  returning h.seq into strict v_event.seq;
+  insert into ledger_private.journal select v_event.*;
+  return v_event.seq;
+end;
+$function$;
+alter function ledger_private.enter(ledger_private.journal,integer,integer,integer,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.enter_spawned(p_pool ledger_private.pools, p_node ledger_private.nodes, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_event ledger_private.journal := ledger_private.event(p_pool, 'spawned', p_operation, p_at);
+  v_move ledger_private.move;
+begin
+  v_event.node_id := p_node.node_id;
+  foreach v_move in array ledger_private.holding(p_node.hold) loop
+    v_event := ledger_private.with_move(v_event, v_move, 0, 0);
+  end loop;
+  return ledger_private.ok(
+    p_pool.pool_id, ledger_private.enter(v_event, 1, 1, 0, p_node.lease_at), jsonb_build_object('node_id', p_node.node_id)
+  );
+end;
+$function$;
+alter function ledger_private.enter_spawned(ledger_private.pools,ledger_private.nodes,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.event(p_pool ledger_private.pools, p_kind text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.journal
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v ledger_private.journal;
+begin
+  v.tenant_id := p_pool.tenant_id;
+  v.pool_id := p_pool.pool_id;
+  v.run_id := p_pool.run_id;
+  v.kind := p_kind;
+  v.operation_id := p_operation ->> 'operation_id';
+  v.recorded_at := p_at;
+  v.recorded_by := session_user;
+  v.effective_at := coalesce(ledger_private.instant(p_operation ->> 'effective_at'), p_at);
+  v.provider := p_operation ->> 'provider';
+  v.model := p_operation ->> 'model';
+  v.provider_request_id := p_operation ->> 'provider_request_id';
+  v.purpose := p_operation ->> 'purpose';
+  v.reason := p_operation ->> 'reason';
+  v.tags := ledger_private.tags_of(p_pool.tags, p_operation -> 'tags');
+  return v;
+end;
+$function$;
+alter function ledger_private.event(ledger_private.pools,text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.event_booked_by(p_tenant_id text, p_operation_id text)
+ RETURNS ledger_private.journal
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_of ledger_private.operations;
+  v_leaves ledger_private.nodes[];
+  v_event ledger_private.journal;
+begin
+  select * into v_of from ledger_private.operations o where o.tenant_id = p_tenant_id and o.operation_id = p_operation_id;
+  if v_of.result ? 'expired' then
+    v_leaves := array(
+      select n
+      from jsonb_array_elements(v_of.result -> 'expired') e
+      cross join lateral ledger_private.find_node(p_tenant_id, e ->> 'node_id') n
+      where not n.driver
+      limit 2
+    );
+    if cardinality(v_leaves) = 1 then
+      v_event := ledger_private.find_event(p_tenant_id, v_leaves[1].parent_node_id, v_leaves[1].terminal_seq);
+    end if;
+  else
+    v_event := ledger_private.find_event(p_tenant_id, v_of.pool_id, v_of.seq);
+  end if;
+  if not coalesce(ledger_private.is_spend_event(v_event), false) then
+    return null;
+  elsif v_event.corrects_seq is not null then
+    return ledger_private.find_event(p_tenant_id, v_event.pool_id, v_event.corrects_seq);
+  end if;
+  return v_event;
+end;
+$function$;
+alter function ledger_private.event_booked_by(text,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.event_for(p_pool ledger_private.pools, p_kind text, p_source ledger_private.journal, p_node_id text)
+ RETURNS ledger_private.journal
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v ledger_private.journal;
+begin
+  v.tenant_id := p_pool.tenant_id;
+  v.pool_id := p_pool.pool_id;
+  v.run_id := p_pool.run_id;
+  v.kind := p_kind;
+  v.node_id := p_node_id;
+  v.operation_id := p_source.operation_id;
+  v.recorded_at := p_source.recorded_at;
+  v.recorded_by := p_source.recorded_by;
+  v.effective_at := p_source.effective_at;
+  v.source_pool_id := p_source.pool_id;
+  v.source_seq := p_source.seq;
+  return v;
+end;
+$function$;
+alter function ledger_private.event_for(ledger_private.pools,text,ledger_private.journal,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.expire_leaf(p_pool ledger_private.pools, p_node ledger_private.nodes, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.usage
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_usage ledger_private.usage := ledger_private.unreported_usage(p_node);
+begin
+  perform ledger_private.end_leaf(p_pool, p_node, 'expired', v_usage, jsonb_build_object('reason', 'lease-expired') || p_operation, p_at);
+  return v_usage;
+end;
+$function$;
+alter function ledger_private.expire_leaf(ledger_private.pools,ledger_private.nodes,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.expire_pool(p_pool ledger_private.pools, p_owner_lapsed boolean, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_node ledger_private.nodes;
+  v_answer ledger_private.answer;
+  v_usage ledger_private.usage;
+  v_expired jsonb := '[]';
+begin
+  for v_node in select * from ledger_private.lapsed_holds(p_pool, p_owner_lapsed, p_at) loop
+    if v_node.driver then
+      v_answer := ledger_private.settle_pool(v_node, 'down', jsonb_build_object('reason', 'lease-expired') || p_operation, p_at);
+      continue when v_answer.status <> 'ok';
+      v_usage := ledger_private.pool_usage(v_node.tenant_id, v_node.node_id);
+    else
+      v_usage := ledger_private.expire_leaf(p_pool, v_node, p_operation, p_at);
+    end if;
+    v_expired := v_expired || jsonb_build_object('node_id', v_node.node_id, 'charged', ledger_private.charged_json(v_usage));
+  end loop;
+  perform ledger_private.refresh_lease(p_pool, p_at);
+  return v_expired;
+end;
+$function$;
+alter function ledger_private.expire_pool(ledger_private.pools,boolean,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.failed(p_code text, p_path text, p_rule text)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return row('error', p_code, jsonb_build_object('path', p_path, 'rule', p_rule), null, null)::ledger_private.answer;
+end;
+$function$;
+alter function ledger_private.failed(text,text,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.find_event(p_tenant_id text, p_pool_id text, p_seq bigint)
+ RETURNS ledger_private.journal
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_event ledger_private.journal;
+begin
+  select * into v_event from ledger_private.journal j where j.tenant_id = p_tenant_id and j.pool_id = p_pool_id and j.seq = p_seq;
+  return v_event;
+end;
+$function$;
+alter function ledger_private.find_event(text,text,bigint) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.find_node(p_tenant_id text, p_node_id text)
+ RETURNS ledger_private.nodes
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_node ledger_private.nodes;
+begin
+  select * into v_node from ledger_private.nodes n where n.tenant_id = p_tenant_id and n.node_id = p_node_id;
+  return v_node;
+end;
+$function$;
+alter function ledger_private.find_node(text,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.find_pool(p_tenant_id text, p_pool_id text)
+ RETURNS ledger_private.pools
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_pool ledger_private.pools;
+begin
+  select * into v_pool from ledger_private.pools p where p.tenant_id = p_tenant_id and p.pool_id = p_pool_id;
+  return v_pool;
+end;
+$function$;
+alter function ledger_private.find_pool(text,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.fits(p_kind text, p_value jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_type constant text := jsonb_typeof(p_value);
+  v_number numeric;
+begin
+  case p_kind
+    when 'id' then
+      return v_type = 'string' and char_length(p_value #>> '{}') between 1 and 200 and (p_value #>> '{}') !~ '[[:cntrl:]]';
+    when 'text' then
+      return v_type = 'string' and char_length(p_value #>> '{}') <= 10000;
+    when 'count', 'whole' then
+      if v_type not in ('number', 'string') then
+        return false;
+      end if;
+      v_number := ledger_private.amount(p_value);
+      return coalesce(v_number = trunc(v_number) and v_number <= 9007199254740991
+        and v_number >= case p_kind when 'count' then 0 else -9007199254740991 end, false);
+    when 'money', 'change' then
+      if v_type not in ('number', 'string') then
+        return false;
+      end if;
+      v_number := ledger_private.amount(p_value);
+      return coalesce(scale(trim_scale(v_number)) <= 12 and abs(v_number) < 1e15 and (v_number >= 0 or p_kind = 'change'), false);
+    when 'duration_ms' then
+      return v_type = 'number' and p_value::numeric between 1 and 315360000000 and trunc(p_value::numeric) = p_value::numeric;
+    when 'small' then
+      return v_type = 'number' and p_value::numeric between 0 and 2147483647 and trunc(p_value::numeric) = p_value::numeric;
+    when 'flag' then
+      return v_type = 'boolean';
+    when 'score' then
+      return v_type = 'number' and abs(p_value::numeric) < 1e15;
+    when 'json' then
+      return v_type <> 'null' and octet_length(p_value::text) <= 100000;
+    when 'names' then
+      return v_type = 'array' and jsonb_array_length(p_value) <= 1000
+        and not exists (select from jsonb_array_elements(p_value) e (name) where jsonb_typeof(e.name) <> 'string');
+    when 'tags' then
+      return v_type = 'object'
+        and (select count(*) <= 16 and coalesce(bool_and(jsonb_typeof(t.value) = 'string' and char_length(t.value #>> '{}') <= 256
+               and char_length(t.key) between 1 and 64), true) from jsonb_each(p_value) t);
+    when 'instant' then
+      return v_type = 'string' and ledger_private.instant(p_value #>> '{}') is not null;
+    when 'outcome' then
+      return p_value in ('"done"', '"down"');
+    when 'purpose' then
+      return p_value in ('"turn"', '"compaction"', '"failed"', '"tool"');
+    when 'unknown_usd' then
+      return p_value in ('"seal"', '"flag"');
+    when 'token_charge' then
+      return p_value in ('"total"', '"uncached"');
+    when 'replicate' then
+      return ledger_private.fits('id', p_value) or ledger_private.fits('count', p_value);
+    when 'lines' then
+      return v_type = 'array' and jsonb_array_length(p_value) between 1 and 1000;
+    else
+      return false;
+  end case;
+end;
+$function$;
+alter function ledger_private.fits(text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.fold(p_tenant_id text, p_operations jsonb[], p_at timestamp with time zone)
+ RETURNS ledger_private.answer[]
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_answers ledger_private.answer[] := '{}';
+  v_pools ledger_private.pools[];
+  v_heads ledger_private.pool_heads[];
+  v_rows ledger_private.channels[];
+  v_events ledger_private.journal[] := '{}';
+  v_nodes ledger_private.nodes[];
+  v_loaded integer;
+  v_pool_ids text[];
+  v_node_ids text[];
+  v_open boolean[];        -- by pool: does it take children now
+  v_first integer[] := '{}'; -- by pool: its rows in v_rows
+  v_last integer[] := '{}';
+  v_made integer[] := '{}';  -- by new node: position of its spawn
+  v_op jsonb;
+  v_kind text;
+  v_pool integer;
+  v_node integer;
+  v_new ledger_private.nodes;
+  v_event ledger_private.journal;
+  v_drawn ledger_private.journal;
+  v_usage ledger_private.usage;
+  v_moves ledger_private.move[];
+  v_move ledger_private.move;
+  v_slice ledger_private.channels[];
+  v_payers ledger_private.channels[];
+  v_before ledger_private.channels;
+  v_row ledger_private.channels;
+  v_head ledger_private.pool_heads;
+  v_at integer[];
+  v_payer integer;
+  v_status text;
+  v_extra jsonb;
+  v_conflict integer;
+begin
+  v_nodes := ledger_private.load_nodes(p_tenant_id, array(
+    select distinct o.op ->> 'node_id' from unnest(p_operations) o (op) where o.op ->> 'op' in ('settle', 'dispatch', 'cancel')
+  ));
+  v_loaded := cardinality(v_nodes);
+  v_node_ids := array(select n.node_id from unnest(v_nodes) n);
+  select l.p_pools, l.p_heads, l.p_rows into v_pools, v_heads, v_rows
+  from ledger_private.load_pools(p_tenant_id, array(
+    select o.op ->> 'pool_id' from unnest(p_operations) o (op) where o.op ->> 'op' in ('meter', 'spawn')
+    union
+    select n.parent_node_id from unnest(v_nodes) n where n.parent_node_id is not null
+  )) l;
+  v_pool_ids := array(select p.pool_id from unnest(v_pools) p);
+  v_open := array(select ledger_private.refusal_of_spawn(p, false, p_at) is null from unnest(v_pools) p);
+  for i in 1 .. coalesce(cardinality(v_rows), 0) loop
+    v_pool := array_position(v_pool_ids, v_rows[i].pool_id);
+    v_first[v_pool] := coalesce(v_first[v_pool], i);
+    v_last[v_pool] := i;
+  end loop;
+
+  <<operations>>
+  foreach v_op in array p_operations loop
+    exit when ledger_private.misfit_of_operation(v_op, p_at) is not null;
+    v_kind := v_op ->> 'op';
+    v_extra := null;
+    v_node := case when v_kind in ('settle', 'dispatch', 'cancel') then array_position(v_node_ids, v_op ->> 'node_id') end;
+    v_pool := array_position(v_pool_ids, case when v_kind in ('meter', 'spawn') then v_op ->> 'pool_id' else v_nodes[v_node].parent_node_id end);
+    exit when v_pool is null or v_pools[v_pool].state = 'closed';
+    v_head := v_heads[v_pool];
+    v_moves := '{}';
+
+    -- what the operation says, as an event and its moves
+    if v_kind = 'meter' then
+      v_usage := ledger_private.usage_of(v_op -> 'spend', v_pools[v_pool].token_charge);
+      v_event := ledger_private.with_usage(ledger_private.metered_event(v_pools[v_pool], v_op, p_at), v_usage);
+      v_moves := ledger_private.moves_of(v_usage);
+
+    elsif v_kind = 'spawn' then
+      v_slice := v_rows[v_first[v_pool]:v_last[v_pool]];
+      exit when not v_open[v_pool] or ledger_private.misfit_of_budget(v_slice, v_op -> 'budget', '') is not null;
+      v_new := ledger_private.new_node(
+        p_tenant_id, coalesce(v_op ->> 'node_id', v_pool_ids[v_pool] || ':s' || v_head.children), v_pool_ids[v_pool], v_op
+      );
+      exit when v_new.node_id = any (v_node_ids) or v_new.node_id = v_pool_ids[v_pool] or char_length(v_new.node_id) > 200;
+      v_new.hold := ledger_private.hold_of(v_slice, v_new.budget);
+      v_event := ledger_private.event(v_pools[v_pool], 'spawned', v_op, p_at);
+      foreach v_move in array ledger_private.holding(v_new.hold) loop
+        for i in 1 .. cardinality(v_slice) loop
+          if v_slice[i].channel = v_move.channel then
+            v_slice[i] := ledger_private.moved(v_slice[i], v_move, v_pools[v_pool].unknown_usd = 'seal');
+          end if;
+        end loop;
+        v_event := ledger_private.with_move(v_event, v_move, 0, 0);
+      end loop;
+      v_payers := v_slice;
+      for i in 1 .. cardinality(v_slice) loop
+        if v_slice[i].payer_pool_id is distinct from v_pool_ids[v_pool] then
+          v_payers[i] := (select r from unnest(v_rows) r where r.pool_id = v_slice[i].payer_pool_id and r.channel = v_slice[i].channel);
+        end if;
+      end loop;
+      exit when ledger_private.refusal_of_budget(v_slice, v_payers, v_new.budget) is not null;
+      v_rows[v_first[v_pool]:v_last[v_pool]] := v_slice;
+      v_new.run_id := v_pools[v_pool].run_id;
+      v_new.tags := v_event.tags;
+      v_new.spawned_at := p_at;
+      v_new.lease_at := p_at + (v_op ->> 'lease_ms')::double precision * interval '1 millisecond';
+      v_event.node_id := v_new.node_id;
+      v_nodes := v_nodes || v_new;
+      v_node_ids := v_node_ids || v_new.node_id;
+      v_made := v_made || (cardinality(v_answers) + 1);
+      v_head.open_holds := v_head.open_holds + 1;
+      v_head.children := v_head.children + 1;
+      v_head.next_lease_at := least(v_head.next_lease_at, v_new.lease_at);
+      v_extra := jsonb_build_object('node_id', v_new.node_id);
+
+    elsif v_kind = 'dispatch' then
+      exit when v_nodes[v_node].status <> 'pending';
+      v_event := ledger_private.event(v_pools[v_pool], 'dispatched', v_op, p_at);
+      v_event.node_id := v_nodes[v_node].node_id;
+      v_event.tags := ledger_private.tags_of(v_nodes[v_node].tags, v_op -> 'tags');
+
+    else
+      exit when v_nodes[v_node].driver or v_nodes[v_node].ended_at is not null or (v_kind = 'settle' and not v_op ? 'spend');
+      v_status := case v_kind when 'settle' then v_op ->> 'outcome' else 'cancelled' end;
+      v_usage := case
+        when v_op ? 'spend' then ledger_private.usage_of(v_op -> 'spend', v_pools[v_pool].token_charge, v_nodes[v_node].budget)
+        else ledger_private.unreported_usage(v_nodes[v_node])
+      end;
+      v_event := ledger_private.event(v_pools[v_pool], case v_kind when 'settle' then 'settled' else 'cancelled' end, v_op, p_at);
+      v_event := ledger_private.with_usage(ledger_private.with_ending(v_event, v_nodes[v_node], v_status, v_op), v_usage);
+      v_moves := ledger_private.moves_of(v_usage, v_nodes[v_node].hold);
+      v_extra := jsonb_build_object(
+        'spend', ledger_private.spend_json(v_usage), 'violations', ledger_private.violations(v_usage, v_nodes[v_node].budget)
+      );
+    end if;
+
+    -- where its rows are; a channel that does not exist yet is made on the plain path
+    v_at := '{}';
+    foreach v_move in array v_moves loop
+      for i in v_first[v_pool] .. v_last[v_pool] loop
+        if v_rows[i].channel = v_move.channel then
+          v_at := v_at || i;
+        end if;
+      end loop;
+    end loop;
+    exit when cardinality(v_at) < cardinality(v_moves);
+
+    -- the moves
+    for m in 1 .. cardinality(v_moves) loop
+      v_before := v_rows[v_at[m]];
+      v_row := ledger_private.moved(v_before, v_moves[m], v_pools[v_pool].unknown_usd = 'seal');
+      v_rows[v_at[m]] := v_row;
+      v_event := ledger_private.with_move(v_event, v_moves[m], 0, v_row.remainder - v_before.remainder);
+    end loop;
+    v_head.seq := v_head.seq + 1;
+    v_event.seq := v_head.seq;
+    if v_kind in ('settle', 'cancel') then
+      v_head.open_holds := v_head.open_holds - 1;
+      v_head.undelivered := v_head.undelivered + 1;
+      v_nodes[v_node] := ledger_private.ended(v_nodes[v_node], v_status, v_head.seq, v_op, p_at);
+    elsif v_kind = 'dispatch' then
+      v_new := v_nodes[v_node];
+      v_new.status := 'dispatched';
+      v_new.dispatched_at := p_at;
+      v_nodes[v_node] := v_new;
+    end if;
+    v_heads[v_pool] := v_head;
+    v_events := v_events || v_event;
+    v_answers := v_answers || ledger_private.ok(v_pool_ids[v_pool], v_head.seq, v_extra);
+
+    -- what other pools pay of it: one `drawn` row each
+    for v_payer in
+      select distinct array_position(v_pool_ids, r.payer_pool_id)
+      from unnest(v_at) with ordinality a (at, m)
+      cross join lateral (select (v_rows[a.at]).payer_pool_id) r
+      where ledger_private.draws(v_moves[a.m], v_rows[a.at])
+      order by 1
+    loop
+      v_drawn := ledger_private.event_for(v_pools[v_payer], 'drawn', v_event, v_event.node_id);
+      for m in 1 .. cardinality(v_moves) loop
+        continue when not ledger_private.draws(v_moves[m], v_rows[v_at[m]]) or v_rows[v_at[m]].payer_pool_id <> v_pool_ids[v_payer];
+        v_move := v_moves[m];
+        v_move.held := 0;
+        for i in v_first[v_payer] .. v_last[v_payer] loop
+          continue when v_rows[i].channel <> v_move.channel;
+          v_before := v_rows[i];
+          v_row := ledger_private.moved(v_before, v_move, v_pools[v_payer].unknown_usd = 'seal');
+          v_rows[i] := v_row;
+          v_drawn := ledger_private.with_move(v_drawn, v_move, 0, v_row.remainder - v_before.remainder);
+        end loop;
+      end loop;
+      v_head := v_heads[v_payer];
+      v_head.seq := v_head.seq + 1;
+      v_heads[v_payer] := v_head;
+      v_drawn.seq := v_head.seq;
+      v_events := v_events || v_drawn;
+    end loop;
+  end loop;
+
+  -- new nodes first: where one is in the way, only what stands before it is folded
+  v_conflict := ledger_private.insert_nodes(v_nodes[v_loaded + 1:]);
+  if v_conflict is not null then
+    return ledger_private.fold(p_tenant_id, p_operations[1:v_made[v_conflict] - 1], p_at);
+  end if;
+  perform ledger_private.store_fold(v_heads, v_rows, v_nodes[1:v_loaded], v_events);
+  return v_answers;
+end;
+$function$;
+alter function ledger_private.fold(text,jsonb[],timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.foldable(p_operation jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (((p_operation ->> 'op'::text) = ANY (ARRAY['meter'::text, 'spawn'::text, 'settle'::text, 'dispatch'::text, 'cancel'::text])) AND (NOT (p_operation ?| ARRAY['key'::text, 'driver'::text, 'lines'::text])));
+alter function ledger_private.foldable(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.frozen_above(p_pool ledger_private.pools)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_pool_id text := p_pool.parent_pool_id;
+  v_state text := p_pool.state;
+begin
+  if v_state <> 'frozen' and (select t.frozen_pools = 0 from ledger_private.tenants t where t.tenant_id = p_pool.tenant_id) then
+    return false;
+  end if;
+  while v_state <> 'frozen' and v_pool_id is not null loop
+    select p.state, p.parent_pool_id into v_state, v_pool_id
+    from ledger_private.pools p where p.tenant_id = p_pool.tenant_id and p.pool_id = v_pool_id;
+  end loop;
+  return v_state = 'frozen';
+end;
+$function$;
+alter function ledger_private.frozen_above(ledger_private.pools) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.giving_back(p_pool ledger_private.pools)
+ RETURNS ledger_private.move[]
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return (
+    select array_agg(row(c.channel, -c.free, 0, 0, 0, 0, 0, false)::ledger_private.move order by ledger_private.channel_order(c.channel))
+    from ledger_private.channels c
+    where c.tenant_id = p_pool.tenant_id and c.pool_id = p_pool.pool_id and c.free <> 0 and p_pool.parent_pool_id is not null
+  );
+end;
+$function$;
+alter function ledger_private.giving_back(ledger_private.pools) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.hold(p_pool ledger_private.pools, p_budget jsonb, p_sign integer DEFAULT 1)
+ RETURNS ledger_private.channels[]
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_rows ledger_private.channels[];
+begin
+  with held as (
+    update ledger_private.channels c
+    set free = c.free - p_sign * coalesce(ledger_private.amount(p_budget -> c.channel), 0),
+      reserved = c.reserved + case when c.total is null then 0 else p_sign * coalesce(ledger_private.amount(p_budget -> c.channel), 0) end
+    where c.tenant_id = p_pool.tenant_id and c.pool_id = p_pool.pool_id
+    returning c as after
+  )
+  select array_agg(h.after order by ledger_private.channel_order((h.after).channel)) into strict v_rows from held h;
+  return v_rows;
+end;
+$function$;
+alter function ledger_private.hold(ledger_private.pools,jsonb,integer) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.hold_of(p_channels ledger_private.channels[], p_budget jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_hold jsonb := '{}';
+  v_amount numeric;
+begin
+  for i in 1 .. cardinality(p_channels) loop
+    v_amount := ledger_private.amount(p_budget -> p_channels[i].channel);
+    if v_amount > 0 and p_channels[i].total is not null then
+      v_hold := v_hold || jsonb_build_object(p_channels[i].channel, v_amount);
+    end if;
+  end loop;
+  return v_hold;
+end;
+$function$;
+alter function ledger_private.hold_of(ledger_private.channels[],jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.holding(p_hold jsonb)
+ RETURNS ledger_private.move[]
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_moves ledger_private.move[] := '{}';
+  v_channel text;
+  v_amount jsonb;
+begin
+  for v_channel, v_amount in select h.key, h.value from jsonb_each(p_hold) h loop
+    v_moves := v_moves || row(v_channel, 0, v_amount::numeric, 0, 0, 0, 0, false)::ledger_private.move;
+  end loop;
+  return v_moves;
+end;
+$function$;
+alter function ledger_private.holding(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.insert_lines(p_pool ledger_private.pools, p_seq bigint, p_operation jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if not p_operation ? 'lines' then
+    return;
+  end if;
+  insert into ledger_private.usage_lines (
+    tenant_id, pool_id, seq, line, provider, model, provider_request_id, iterations, input_tokens, output_tokens, cache_read_tokens,
+    cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_usd, tokens_known, usd_known, resources
+  )
+  select
+    p_pool.tenant_id, p_pool.pool_id, p_seq, l.position - 1,
+    coalesce(l.line ->> 'provider', p_operation ->> 'provider'), coalesce(l.line ->> 'model', p_operation ->> 'model'),
+    coalesce(l.line ->> 'provider_request_id', p_operation ->> 'provider_request_id'),
+    u.iterations, u.input_tokens, u.output_tokens, u.cache_read_tokens, u.cache_write_tokens, u.reasoning_tokens, u.charged_tokens,
+    u.usd, u.ms, u.uncertain_usd, u.tokens_known, u.usd_known, u.resources
+  from jsonb_array_elements(p_operation -> 'lines') with ordinality l (line, position)
+  cross join lateral ledger_private.usage_of(l.line, p_pool.token_charge) u;
+end;
+$function$;
+alter function ledger_private.insert_lines(ledger_private.pools,bigint,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.insert_node(p_node ledger_private.nodes)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into ledger_private.nodes select p_node.* on conflict do nothing;
+  return found;
+end;
+$function$;
+alter function ledger_private.insert_node(ledger_private.nodes) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.insert_nodes(p_nodes ledger_private.nodes[])
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_ids text[];
+  v_places tid[];
+  v_conflict integer;
+begin
+  if coalesce(cardinality(p_nodes), 0) = 0 then
+    return null;
+  end if;
+  with inserted as (
+    insert into ledger_private.nodes select n.* from unnest(p_nodes) n on conflict do nothing
+    returning node_id, ctid as place
+  )
+  select array_agg(i.node_id), array_agg(i.place) into v_ids, v_places from inserted i;
+  if coalesce(cardinality(v_ids), 0) = cardinality(p_nodes) then
+    return null;
+  end if;
+  delete from ledger_private.nodes n using unnest(v_places) p (place) where n.ctid = p.place;
+  for i in 1 .. cardinality(p_nodes) loop
+    v_conflict := i;
+    exit when p_nodes[i].node_id <> all (coalesce(v_ids, '{}'));
+  end loop;
+  return v_conflict;
+end;
+$function$;
+alter function ledger_private.insert_nodes(ledger_private.nodes[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.insert_run(p_pool ledger_private.pools, p_run jsonb, p_at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if p_run is null then
+    return;
+  end if;
+  insert into ledger_private.runs (tenant_id, run_id, label, experiment, arm, task, replicate, opened_at)
+  values (
+    p_pool.tenant_id, p_pool.pool_id, p_run ->> 'label', p_run ->> 'experiment', p_run ->> 'arm', p_run ->> 'task', p_run ->> 'replicate', p_at
+  );
+end;
+$function$;
+alter function ledger_private.insert_run(ledger_private.pools,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.instant(p_text text)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+begin
+  if p_text !~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)$' then
+    return null;
+  end if;
+  return p_text::timestamptz;
+exception when datetime_field_overflow or invalid_datetime_format or invalid_time_zone_displacement_value then
+  return null;
+end;
+$function$;
+alter function ledger_private.instant(text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.is_spend_event(p_event ledger_private.journal)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (((p_event).source_pool_id IS NULL) AND (((p_event).kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text])) OR (((p_event).kind = 'corrected'::text) AND ((p_event).outcome IS NOT NULL))));
+alter function ledger_private.is_spend_event(ledger_private.journal) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.keep(p_operations jsonb[], p_places tid[], p_answers ledger_private.answer[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update ledger_private.operations k
+  set code = a.code, pool_id = a.pool_id, seq = a.seq, result = a.result,
+    label = case when a.code is not null then coalesce(p_operations[a.ordinality] ->> 'label', p_operations[a.ordinality] #>> '{run,label}') end
+  from unnest(p_answers) with ordinality a
+  where k.ctid = p_places[a.ordinality] and a.status in ('ok', 'refused');
+  for i in 1 .. cardinality(p_answers) loop
+    if p_answers[i].status = 'error' and p_places[i] is not null then
+      delete from ledger_private.operations k where k.ctid = p_places[i];
+    end if;
+  end loop;
+end;
+$function$;
+alter function ledger_private.keep(jsonb[],tid[],ledger_private.answer[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.keyed(p_node ledger_private.nodes)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_other ledger_private.nodes;
+begin
+  select * into v_other from ledger_private.nodes n
+  where n.tenant_id = p_node.tenant_id and n.parent_node_id = p_node.parent_node_id and n.key = p_node.key and not n.superseded;
+  return case
+    when v_other.node_id is null then null
+    when v_other.label <> p_node.label or v_other.budget <> p_node.budget
+      then ledger_private.refused(p_node.parent_node_id, '{"code": "key-conflict"}')
+    when v_other.status = 'done'
+      then ledger_private.ok(p_node.parent_node_id, null, jsonb_build_object('node_id', v_other.node_id, 'existing', true))
+    when v_other.ended_at is null then ledger_private.refused(p_node.parent_node_id, '{"code": "duplicate-key"}')
+  end;
+end;
+$function$;
+alter function ledger_private.keyed(ledger_private.nodes) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.lapsed_holds(p_pool ledger_private.pools, p_owner_lapsed boolean, p_at timestamp with time zone)
+ RETURNS SETOF ledger_private.nodes
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  if exists (
+    select from ledger_private.pool_heads h
+    where h.tenant_id = p_pool.tenant_id and h.pool_id = p_pool.pool_id
+      and h.open_holds > 0 and (p_owner_lapsed or h.next_lease_at <= p_at)
+  ) then
+    return query
+      select n.* from ledger_private.nodes n
+      where n.tenant_id = p_pool.tenant_id and n.parent_node_id = p_pool.pool_id
+        and n.ended_at is null and coalesce(n.lease_at <= p_at, p_owner_lapsed)
+      order by n.node_id collate "C";
+  end if;
+end;
+$function$;
+alter function ledger_private.lapsed_holds(ledger_private.pools,boolean,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.load_nodes(p_tenant_id text, p_node_ids text[])
+ RETURNS ledger_private.nodes[]
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return array(
+    select n
+    from unnest(p_node_ids) i (node_id)
+    cross join lateral (
+      select n.* from ledger_private.nodes n where n.tenant_id = p_tenant_id and n.node_id = i.node_id limit 1
+    ) n
+  );
+end;
+$function$;
+alter function ledger_private.load_nodes(text,text[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.load_pools(p_tenant_id text, p_pool_ids text[], OUT p_pools ledger_private.pools[], OUT p_heads ledger_private.pool_heads[], OUT p_rows ledger_private.channels[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+begin
+  p_pools := array(
+    select p
+    from (
+      select unnest(p_pool_ids) as pool_id
+      union
+      select unnest(p.payers)
+      from unnest(p_pool_ids) i (pool_id)
+      cross join lateral (
+        select p.payers from ledger_private.pools p where p.tenant_id = p_tenant_id and p.pool_id = i.pool_id limit 1
+      ) p
+    ) i
+    cross join lateral (
+      select p.* from ledger_private.pools p where p.tenant_id = p_tenant_id and p.pool_id = i.pool_id limit 1
+    ) p
+    order by p.pool_id
+  );
+  with touched as (
+    update ledger_private.pool_heads h set seq = h.seq
+    from unnest(p_pools) p
+    where h.tenant_id = p_tenant_id and h.pool_id = p.pool_id
+    returning h as head
+  )
+  select array_agg(t.head order by (t.head).pool_id) into p_heads from touched t;
+  with touched as (
+    update ledger_private.channels c set reserved = c.reserved
+    from unnest(p_pools) p
+    where c.tenant_id = p_tenant_id and c.pool_id = p.pool_id
+    returning c as row
+  )
+  select array_agg(t.row order by (t.row).pool_id, ledger_private.channel_order((t.row).channel)) into p_rows from touched t;
+end;
+$function$;
+alter function ledger_private.load_pools(text,text[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.lock_key(p_tenant_id text, p_pool_id text)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN hashtextextended(((((('agent-ledger/'::text || char_length(p_tenant_id)) || '/'::text) || p_tenant_id) || '/'::text) || p_pool_id), (0)::bigint);
+alter function ledger_private.lock_key(text,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.lock_keys(p_tenant_id text, p_operations jsonb)
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return array(
+    select distinct ledger_private.lock_key(p_tenant_id, l.pool_id)
+    from unnest(ledger_private.pools_locked(p_tenant_id, p_operations)) l (pool_id)
+    order by 1
+  );
+end;
+$function$;
+alter function ledger_private.lock_keys(text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.metered_event(p_pool ledger_private.pools, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.journal
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v ledger_private.journal := ledger_private.event(p_pool, 'metered', p_operation, p_at);
+begin
+  v.node_id := p_pool.pool_id;
+  v.turn := (p_operation -> 'turn')::integer;
+  v.tool_calls := p_operation -> 'tool_calls';
+  v.detail := p_operation -> 'detail';
+  return v;
+end;
+$function$;
+alter function ledger_private.metered_event(ledger_private.pools,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.misfit(p_value jsonb, p_shape jsonb, p_path text, p_common jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_key text;
+  v_item jsonb;
+  v_kind jsonb;
+  v_misfit jsonb;
+begin
+  if jsonb_typeof(p_value) <> 'object' then
+    return jsonb_build_object('path', rtrim(p_path, '.'), 'rule', 'must be an object');
+  end if;
+  for v_key, v_item in select e.key, e.value from jsonb_each(p_value) e loop
+    v_kind := coalesce(p_shape -> v_key, p_common -> v_key, p_shape -> '*');
+    if v_kind is null or v_key in ('!', '*') or (p_shape ? '*' and not ledger_private.fits('id', to_jsonb(v_key))) then
+      return jsonb_build_object('path', p_path || v_key, 'rule', 'is not a key here');
+    elsif jsonb_typeof(v_kind) = 'object' then
+      v_misfit := ledger_private.misfit(v_item, v_kind, p_path || v_key || '.');
+    elsif v_kind = '"spend"' then
+      v_misfit := ledger_private.misfit(v_item, ledger_private.shape('spend'), p_path || v_key || '.');
+    elsif not ledger_private.fits(v_kind #>> '{}', v_item) then
+      v_misfit := jsonb_build_object('path', p_path || v_key, 'rule', ledger_private.rule_text(v_kind #>> '{}'));
+    end if;
+    if v_misfit is not null then
+      return v_misfit;
+    end if;
+  end loop;
+  for v_key in select e.name from jsonb_array_elements_text(p_shape -> '!') e (name) where not p_value ? e.name loop
+    return jsonb_build_object('path', p_path || v_key, 'rule', 'is required');
+  end loop;
+  return null;
+end;
+$function$;
+alter function ledger_private.misfit(jsonb,jsonb,text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.misfit_of_budget(p_channels ledger_private.channels[], p_budget jsonb, p_path text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_names text[] := '{}';
+  v_name text;
+begin
+  for i in 1 .. cardinality(p_channels) loop
+    if p_channels[i].channel in ('tokens', 'iterations') and p_channels[i].total is not null and not p_budget ? p_channels[i].channel then
+      return jsonb_build_object('path', p_path || p_channels[i].channel, 'rule', 'is required: the pool caps it');
+    end if;
+    v_names := v_names || p_channels[i].channel;
+  end loop;
+  for v_name in select b.name from jsonb_object_keys(p_budget - v_names) b (name) order by b.name loop
+    return jsonb_build_object('path', p_path || v_name, 'rule', 'is not a channel of the pool');
+  end loop;
+  return null;
+end;
+$function$;
+alter function ledger_private.misfit_of_budget(ledger_private.channels[],jsonb,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.misfit_of_lines(p_lines jsonb, p_spend jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_line jsonb;
+  v_index integer := 0;
+  v_misfit jsonb;
+  v_sum ledger_private.usage;
+  v_field text;
+  v_amount numeric;
+  v_sums jsonb := '{}';
+  v_resources jsonb := '{}';
+  v_known jsonb := '{"usd_known": true, "tokens_known": true}';
+begin
+  for v_line in select e.line from jsonb_array_elements(p_lines) with ordinality e (line, position) order by e.position loop
+    v_misfit := coalesce(
+      ledger_private.misfit(v_line, ledger_private.shape('line'), format('lines.%s.', v_index)),
+      ledger_private.misfit_of_spend(v_line, format('lines.%s.', v_index))
+    );
+    if v_misfit is not null then
+      return v_misfit;
+    end if;
+    for v_field, v_amount in
+      select e.key, ledger_private.amount(e.value) from jsonb_each(v_line) e
+      where e.key in ('iterations', 'input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens', 'reasoning_tokens', 'usd', 'ms')
+    loop
+      v_sums := v_sums || jsonb_build_object(v_field, coalesce((v_sums -> v_field)::numeric, 0) + v_amount);
+    end loop;
+    for v_field, v_amount in select e.key, ledger_private.amount(e.value -> 'amount') from jsonb_each(coalesce(v_line -> 'resources', '{}')) e loop
+      v_resources := v_resources || jsonb_build_object(v_field, coalesce((v_resources -> v_field)::numeric, 0) + v_amount);
+    end loop;
+    foreach v_field in array array['usd_known', 'tokens_known'] loop
+      if v_line -> v_field = 'false' then
+        v_known := v_known || jsonb_build_object(v_field, false);
+      end if;
+    end loop;
+    v_index := v_index + 1;
+  end loop;
+
+  foreach v_field in array array[
+    'iterations', 'input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens', 'reasoning_tokens', 'usd', 'ms'
+  ] loop
+    if coalesce((v_sums -> v_field)::numeric, 0) <> coalesce(ledger_private.amount(p_spend -> v_field), 0) then
+      return jsonb_build_object('path', 'lines', 'rule', format('%s of the lines must add up to spend.%s', v_field, v_field));
+    end if;
+  end loop;
+  for v_field in
+    select name from jsonb_object_keys(v_resources || coalesce(p_spend -> 'resources', '{}')) name order by name
+  loop
+    if coalesce((v_resources -> v_field)::numeric, 0) <> coalesce(ledger_private.amount(p_spend -> 'resources' -> v_field -> 'amount'), 0) then
+      return jsonb_build_object('path', 'lines', 'rule', format('%s of the lines must add up to spend.resources.%s', v_field, v_field));
+    end if;
+  end loop;
+  foreach v_field in array array['usd_known', 'tokens_known'] loop
+    if coalesce(p_spend -> v_field, 'true') <> v_known -> v_field then
+      return jsonb_build_object('path', 'lines', 'rule', format('spend.%s must be true exactly when every line is known', v_field));
+    end if;
+  end loop;
+  return null;
+end;
+$function$;
+alter function ledger_private.misfit_of_lines(jsonb,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.misfit_of_open_pool(p_parent ledger_private.pools, p_operation jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  if p_operation -> 'run' ? 'experiment' <> (p_operation -> 'run' ? 'arm') then
+    return jsonb_build_object('path', 'run.arm', 'rule', 'experiment and arm are given together');
+  elsif (p_operation -> 'run' ? 'task' or p_operation -> 'run' ? 'replicate') and not p_operation -> 'run' ? 'experiment' then
+    return jsonb_build_object('path', 'run.experiment', 'rule', 'is required with task or replicate');
+  elsif p_operation ->> 'token_charge' <> p_parent.token_charge then
+    return jsonb_build_object('path', 'token_charge', 'rule', format('must be that of the tree: %s', p_parent.token_charge));
+  elsif p_operation ? 'run' and p_parent.run_id is not null then
+    return jsonb_build_object('path', 'run', 'rule', format('cannot be opened inside run %s', p_parent.run_id));
+  end if;
+  return null;
+end;
+$function$;
+alter function ledger_private.misfit_of_open_pool(ledger_private.pools,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.misfit_of_operation(p_operation jsonb, p_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_shape jsonb;
+  v_misfit jsonb;
+begin
+  if jsonb_typeof(p_operation) is distinct from 'object' then
+    return jsonb_build_object('path', '', 'rule', 'an operation must be an object');
+  elsif not coalesce(ledger_private.fits('id', p_operation -> 'operation_id'), false) then
+    return jsonb_build_object('path', 'operation_id', 'rule', 'is required: ' || ledger_private.rule_text('id'));
+  end if;
+  v_shape := case when p_operation ->> 'op' not in ('any', 'spend', 'line') then ledger_private.shape(p_operation ->> 'op') end;
+  if v_shape is null then
+    return jsonb_build_object('path', 'op', 'rule', 'is no operation of the ledger');
+  end if;
+  v_misfit := ledger_private.misfit(p_operation, v_shape, '', ledger_private.shape('any'));
+  if v_misfit is not null then
+    return v_misfit;
+  elsif ledger_private.instant(p_operation ->> 'effective_at') > p_at then
+    return jsonb_build_object('path', 'effective_at', 'rule', 'must not be in the future');
+  elsif p_operation ? 'spend' then
+    v_misfit := ledger_private.misfit_of_spend(p_operation -> 'spend', 'spend.');
+  end if;
+  if v_misfit is null and p_operation ? 'lines' then
+    v_misfit := case
+      when p_operation ? 'spend' then ledger_private.misfit_of_lines(p_operation -> 'lines', p_operation -> 'spend')
+      else jsonb_build_object('path', 'lines', 'rule', 'needs the spend that the lines add up to')
+    end;
+  end if;
+  return v_misfit;
+end;
+$function$;
+alter function ledger_private.misfit_of_operation(jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.misfit_of_spend(p_spend jsonb, p_path text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return case
+    when not p_spend ? 'usd' and coalesce((p_spend -> 'usd_known')::boolean, true)
+      then jsonb_build_object('path', p_path || 'usd', 'rule', 'is required: a receipt (0 is one), or usd_known: false')
+    when coalesce(ledger_private.amount(p_spend -> 'cache_read_tokens'), 0) + coalesce(ledger_private.amount(p_spend -> 'cache_write_tokens'), 0)
+        > coalesce(ledger_private.amount(p_spend -> 'input_tokens'), 0)
+      then jsonb_build_object('path', p_path || 'cache_read_tokens', 'rule', 'cache reads + cache writes are part of input_tokens and cannot exceed it')
+    when coalesce(ledger_private.amount(p_spend -> 'reasoning_tokens'), 0) > coalesce(ledger_private.amount(p_spend -> 'output_tokens'), 0)
+      then jsonb_build_object('path', p_path || 'reasoning_tokens', 'rule', 'reasoning is part of output_tokens and cannot exceed it')
+  end;
+end;
+$function$;
+alter function ledger_private.misfit_of_spend(jsonb,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.move_channels(p_pool ledger_private.pools, p_moves ledger_private.move[], OUT p_before ledger_private.channels[], OUT p_after ledger_private.channels[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+declare
+  v_follows constant boolean := p_pool.state = 'closed' and p_pool.parent_pool_id is not null;
+begin
+  for i in 1 .. cardinality(p_moves) loop
+    if p_moves[i].channel not in ('tokens', 'iterations', 'usd') then
+      insert into ledger_private.channels (tenant_id, pool_id, channel)
+      values (p_pool.tenant_id, p_pool.pool_id, p_moves[i].channel)
+      on conflict do nothing;
+    end if;
+  end loop;
+  with written as (
+    update ledger_private.channels c
+    set total = n.total, free = n.free, reserved = n.reserved, committed = n.committed,
+      uncertain = n.uncertain, remainder = n.remainder, unknown = n.unknown, seals = n.seals
+    from unnest(p_moves) with ordinality m
+    cross join lateral (
+      select o from ledger_private.channels o
+      where o.tenant_id = p_pool.tenant_id and o.pool_id = p_pool.pool_id and o.channel = m.channel
+      limit 1
+    ) b (before)
+    cross join lateral ledger_private.moved(
+      b.before,
+      row(m.channel, m.funded, m.held, m.spent, m.uncertain, m.unknown, m.seals, m.draws)::ledger_private.move,
+      p_pool.unknown_usd = 'seal', v_follows
+    ) n
+    where c.tenant_id = p_pool.tenant_id and c.pool_id = p_pool.pool_id and c.channel = m.channel
+    returning m.ordinality, b.before, c as after
+  )
+  select array_agg(w.before order by w.ordinality), array_agg(w.after order by w.ordinality) into strict p_before, p_after
+  from written w;
+end;
+$function$;
+alter function ledger_private.move_channels(ledger_private.pools,ledger_private.move[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.moved(p_channel ledger_private.channels, p_move ledger_private.move, p_seals boolean, p_follows boolean DEFAULT false)
+ RETURNS ledger_private.channels
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v ledger_private.channels := p_channel;
+  v_known numeric;
+begin
+  v_known := v.committed - v.remainder + p_move.spent;
+  v.uncertain := v.uncertain - v.remainder + p_move.uncertain;
+  v.unknown := v.unknown + p_move.unknown;
+  v.reserved := v.reserved + p_move.held;
+  if v.total is null then
+    v.committed := v_known;
+    return v;
+  end if;
+  if p_seals then
+    v.seals := v.seals + p_move.seals;
+  end if;
+  v.total := v.total + p_move.funded;
+  v.remainder := case when v.seals > 0 then greatest(0, v.total - v.reserved - v_known) else 0 end;
+  v.committed := v_known + v.remainder;
+  v.uncertain := v.uncertain + v.remainder;
+  if p_follows then
+    v.total := v.committed;
+  end if;
+  v.free := v.total - v.reserved - v.committed;
+  return v;
+end;
+$function$;
+alter function ledger_private.moved(ledger_private.channels,ledger_private.move,boolean,boolean) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.moves_of(p_usage ledger_private.usage, p_hold jsonb DEFAULT '{}'::jsonb)
+ RETURNS ledger_private.move[]
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_moves ledger_private.move[] := '{}';
+  v_held numeric;
+  v_name text;
+  v_item jsonb;
+begin
+  v_held := -coalesce((p_hold -> 'tokens')::numeric, 0);
+  if v_held <> 0 or p_usage.charged_tokens <> 0 or p_usage.uncertain_tokens <> 0 or p_usage.tokens_unknown <> 0 then
+    v_moves := v_moves || row('tokens', 0, v_held, p_usage.charged_tokens, p_usage.uncertain_tokens, p_usage.tokens_unknown, 0, true)::ledger_private.move;
+  end if;
+  v_held := -coalesce((p_hold -> 'iterations')::numeric, 0);
+  if v_held <> 0 or p_usage.iterations <> 0 or p_usage.uncertain_iterations <> 0 or p_usage.iterations_unknown <> 0 then
+    v_moves := v_moves
+      || row('iterations', 0, v_held, p_usage.iterations, p_usage.uncertain_iterations, p_usage.iterations_unknown, 0, true)::ledger_private.move;
+  end if;
+  v_held := -coalesce((p_hold -> 'usd')::numeric, 0);
+  if v_held <> 0 or p_usage.usd <> 0 or p_usage.uncertain_usd <> 0 or p_usage.usd_unknown <> 0 or p_usage.usd_seals <> 0 then
+    v_moves := v_moves
+      || row('usd', 0, v_held, coalesce(p_usage.usd, 0), p_usage.uncertain_usd, p_usage.usd_unknown, p_usage.usd_seals, true)::ledger_private.move;
+  end if;
+  for v_name, v_item in select e.key, e.value from jsonb_each(p_usage.resources) e loop
+    v_moves := v_moves || row(
+      v_name, 0, -coalesce((p_hold -> v_name)::numeric, 0), ledger_private.amount(v_item -> 'amount'),
+      coalesce((v_item -> 'uncertain')::numeric, 0), coalesce((v_item -> 'unknown')::integer, 0), 0, true
+    )::ledger_private.move;
+  end loop;
+  for v_name, v_held in select e.key, (e.value)::numeric from jsonb_each(p_hold) e loop
+    if v_held <> 0 and v_name not in ('tokens', 'iterations', 'usd') and not coalesce(p_usage.resources ? v_name, false) then
+      v_moves := v_moves || row(v_name, 0, -v_held, 0, 0, 0, 0, true)::ledger_private.move;
+    end if;
+  end loop;
+  return v_moves;
+end;
+$function$;
+alter function ledger_private.moves_of(ledger_private.usage,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.new_node(p_tenant_id text, p_node_id text, p_parent_node_id text, p_operation jsonb)
+ RETURNS ledger_private.nodes
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v ledger_private.nodes;
+begin
+  v.tenant_id := p_tenant_id;
+  v.node_id := p_node_id;
+  v.parent_node_id := p_parent_node_id;
+  v.driver := coalesce((p_operation -> 'driver')::boolean, false);
+  v.label := p_operation ->> 'label';
+  v.runtime := p_operation ->> 'runtime';
+  v.key := p_operation ->> 'key';
+  v.superseded := false;
+  v.budget := coalesce(p_operation -> 'budget', '{}');
+  v.hold := '{}';
+  v.status := 'pending';
+  v.late := false;
+  return v;
+end;
+$function$;
+alter function ledger_private.new_node(text,text,text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.new_pool(p_parent ledger_private.pools, p_pool_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.pools
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v ledger_private.pools;
+begin
+  v.tenant_id := p_parent.tenant_id;
+  v.pool_id := p_pool_id;
+  v.parent_pool_id := p_parent.pool_id;
+  v.run_id := p_parent.run_id;
+  v.state := 'open';
+  v.deadline_at := least(p_parent.deadline_at, p_at + (p_operation ->> 'deadline_ms')::double precision * interval '1 millisecond');
+  v.unknown_usd := coalesce(p_operation ->> 'unknown_usd', p_parent.unknown_usd, 'seal');
+  v.token_charge := coalesce(p_operation ->> 'token_charge', p_parent.token_charge, 'total');
+  v.depth := coalesce(p_parent.depth + 1, 0);
+  v.depth_left := least(p_parent.depth_left - 1, (p_operation -> 'max_depth')::integer);
+  v.tags := ledger_private.tags_of(p_parent.tags, p_operation -> 'tags');
+  v.opened_at := p_at;
+  return v;
+end;
+$function$;
+alter function ledger_private.new_pool(ledger_private.pools,text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.no_open_hold(p_node ledger_private.nodes, p_operation jsonb)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return case
+    when p_node.node_id is null then ledger_private.failed('LG003', 'node_id', format('there is no node %s', p_operation ->> 'node_id'))
+    when p_node.parent_node_id is null
+      then ledger_private.failed('LG001', 'node_id', format('%s is the root of its tree: only a hold can be dispatched or extended', p_node.node_id))
+    when p_node.ended_at is not null then ledger_private.failed('LG004', 'node_id', format('node %s has already ended', p_node.node_id))
+  end;
+end;
+$function$;
+alter function ledger_private.no_open_hold(ledger_private.nodes,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.ok(p_pool_id text, p_seq bigint, p_extra jsonb DEFAULT NULL::jsonb)
+ RETURNS ledger_private.answer
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ROW('ok'::text, NULL::text, p_extra, p_pool_id, p_seq)::ledger_private.answer;
+alter function ledger_private.ok(text,bigint,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.op_cancel(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+begin
+  return ledger_private.settle_node(p_tenant_id, p_operation, 'cancelled', p_at);
+end;
+$function$;
+alter function ledger_private.op_cancel(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.op_close_pool(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_node ledger_private.nodes := ledger_private.find_node(p_tenant_id, p_operation ->> 'pool_id');
+  v_answer ledger_private.answer;
+begin
+  if v_node.node_id is null or not v_node.driver then
+    return ledger_private.failed('LG002', 'pool_id', format('there is no pool %s', p_operation ->> 'pool_id'));
+  end if;
+  v_answer := ledger_private.settle_pool(v_node, 'done', p_operation, p_at);
+  v_answer.result := case v_answer.status
+    when 'ok' then jsonb_build_object('returned', v_answer.result -> 'returned')
+    else v_answer.result || '{"path": "pool_id"}'
+  end;
+  return v_answer;
+end;
+$function$;
+alter function ledger_private.op_close_pool(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.op_correct(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_event ledger_private.journal;
+  v_pool ledger_private.pools;
+  v_budget jsonb;
+begin
+  v_event := ledger_private.event_booked_by(p_tenant_id, p_operation ->> 'of');
+  if v_event.seq is null then
+    return ledger_private.failed('LG001', 'of', 'must be an operation that booked a spend of its own, of one node, and is still kept; not a correction');
+  end if;
+  v_pool := ledger_private.find_pool(p_tenant_id, v_event.pool_id);
+  if v_event.kind <> 'metered' then
+    v_budget := (ledger_private.find_node(p_tenant_id, v_event.node_id)).budget;
+  end if;
+  return ledger_private.ok(v_pool.pool_id, ledger_private.correct_event(
+    v_pool, v_event,
+    ledger_private.usage_of(p_operation -> 'spend', v_pool.token_charge, v_budget),
+    ledger_private.event(v_pool, 'corrected', p_operation, p_at)
+  ));
+end;
+$function$;
+alter function ledger_private.op_correct(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.op_deliver(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_pool ledger_private.pools := ledger_private.find_pool(p_tenant_id, p_operation ->> 'pool_id');
+  v_head ledger_private.pool_heads;
+  v_node ledger_private.nodes;
+  v_event ledger_private.journal;
+  v_seq bigint;
+begin
+  select * into v_head from ledger_private.pool_heads h where h.tenant_id = p_tenant_id and h.pool_id = p_operation ->> 'pool_id';
+  if v_pool.pool_id is null then
+    return ledger_private.failed('LG002', 'pool_id', format('there is no pool %s', p_operation ->> 'pool_id'));
+  elsif v_head.undelivered = 0 then
+    return ledger_private.ok(v_pool.pool_id, null, '{"node_id": null, "cursor": null, "outcome": null, "out_ref": null}');
+  end if;
+  select j.seq, j.node_id into strict v_seq, v_event.node_id
+  from ledger_private.journal j
+  where j.tenant_id = p_tenant_id and j.pool_id = v_pool.pool_id and j.seq > v_head.delivered_seq
+    and j.kind in ('settled', 'cancelled', 'expired')
+  order by j.seq
+  limit 1;
+  update ledger_private.nodes n set cursor = v_head.next_cursor
+  where n.tenant_id = p_tenant_id and n.node_id = v_event.node_id
+  returning * into strict v_node;
+  update ledger_private.pool_heads h
+  set delivered_seq = v_seq, next_cursor = h.next_cursor + 1, undelivered = h.undelivered - 1
+  where h.tenant_id = p_tenant_id and h.pool_id = v_pool.pool_id;
+
+  v_event := ledger_private.event(v_pool, 'delivered', p_operation, p_at);
+  v_event.node_id := v_node.node_id;
+  v_event.outcome := v_node.status;
+  v_event.out_ref := v_node.out_ref;
+  v_event.detail := jsonb_build_object('cursor', v_node.cursor);
+  return ledger_private.ok(v_pool.pool_id, ledger_private.post(v_event), jsonb_build_object(
+    'node_id', v_node.node_id, 'cursor', v_node.cursor, 'outcome', v_node.status, 'out_ref', v_node.out_ref
+  ));
+end;
+$function$;
+alter function ledger_private.op_deliver(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.op_dispatch(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_node ledger_private.nodes := ledger_private.find_node(p_tenant_id, p_operation ->> 'node_id');
+  v_failed ledger_private.answer := ledger_private.no_open_hold(v_node, p_operation);
+  v_event ledger_private.journal;
+begin
+  if v_failed.status is not null then
+    return v_failed;
+  elsif v_node.status = 'dispatched' then
+    return ledger_private.ok(v_node.parent_node_id, null);
+  end if;
+  v_event := ledger_private.event(ledger_private.find_pool(p_tenant_id, v_node.parent_node_id), 'dispatched', p_operation, p_at);
+  v_event.node_id := v_node.node_id;
+  v_event.tags := ledger_private.tags_of(v_node.tags, p_operation -> 'tags');
+  update ledger_private.nodes n set status = 'dispatched', dispatched_at = p_at where n.tenant_id = p_tenant_id and n.node_id = v_node.node_id;
+  return ledger_private.ok(v_node.parent_node_id, ledger_private.post(v_event));
+end;
+$function$;
+alter function ledger_private.op_dispatch(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.op_expire(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_asked ledger_private.pools := ledger_private.find_pool(p_tenant_id, p_operation ->> 'pool_id');
+  v_reached record;
+  v_expired jsonb := '[]';
+  v_before bigint;
+  v_after bigint;
+begin
+  if p_operation ? 'pool_id' and v_asked.pool_id is null then
+    return ledger_private.failed('LG002', 'pool_id', format('there is no pool %s', p_operation ->> 'pool_id'));
+  end if;
+  select h.seq into v_before from ledger_private.pool_heads h where h.tenant_id = p_tenant_id and h.pool_id = v_asked.pool_id;
+  for v_reached in
+    select b.pool_id, b.owner_lapsed
+    from ledger_private.pools_below_lapsed(p_tenant_id, v_asked.pool_id, p_at) b
+    cross join lateral ledger_private.find_pool(p_tenant_id, b.pool_id) p
+    order by p.depth desc, p.pool_id collate "C"
+  loop
+    v_expired := v_expired || ledger_private.expire_pool(
+      ledger_private.find_pool(p_tenant_id, v_reached.pool_id), v_reached.owner_lapsed, p_operation, p_at
+    );
+  end loop;
+  select h.seq into v_after from ledger_private.pool_heads h where h.tenant_id = p_tenant_id and h.pool_id = v_asked.pool_id;
+  return ledger_private.ok(v_asked.pool_id, nullif(v_after, v_before), jsonb_build_object('expired', v_expired));
+end;
+$function$;
+alter function ledger_private.op_expire(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.op_extend(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_node ledger_private.nodes := ledger_private.find_node(p_tenant_id, p_operation ->> 'node_id');
+  v_failed ledger_private.answer := ledger_private.no_open_hold(v_node, p_operation);
+  v_lease_at constant timestamptz := p_at + (p_operation ->> 'lease_ms')::double precision * interval '1 millisecond';
+  v_event ledger_private.journal;
+begin
+  if v_failed.status is not null then
+    return v_failed;
+  end if;
+  v_event := ledger_private.event(ledger_private.find_pool(p_tenant_id, v_node.parent_node_id), 'extended', p_operation, p_at);
+  v_event.node_id := v_node.node_id;
+  v_event.tags := ledger_private.tags_of(v_node.tags, p_operation -> 'tags');
+  v_event.detail := jsonb_build_object('lease_at', v_lease_at);
+  update ledger_private.nodes n set lease_at = v_lease_at where n.tenant_id = p_tenant_id and n.node_id = v_node.node_id;
+  return ledger_private.ok(v_node.parent_node_id, ledger_private.post(v_event, '{}', 0, 0, 0, v_lease_at));
+end;
+$function$;
+alter function ledger_private.op_extend(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.op_freeze(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_pool ledger_private.pools := ledger_private.find_pool(p_tenant_id, p_operation ->> 'pool_id');
+  v_state constant text := case p_operation ->> 'op' when 'freeze' then 'frozen' else 'open' end;
+  v_event ledger_private.journal;
+begin
+  if v_pool.pool_id is null then
+    return ledger_private.failed('LG002', 'pool_id', format('there is no pool %s', p_operation ->> 'pool_id'));
+  elsif v_pool.state = 'closed' then
+    return ledger_private.refused(v_pool.pool_id, '{"code": "pool-closed"}');
+  elsif v_pool.state = v_state then
+    return ledger_private.ok(v_pool.pool_id, null);
+  end if;
+  perform ledger_private.set_pool_state(v_pool, v_state);
+  v_event := ledger_private.event(v_pool, case v_state when 'frozen' then 'frozen' else 'thawed' end, p_operation, p_at);
+  v_event.node_id := v_pool.pool_id;
+  return ledger_private.ok(v_pool.pool_id, ledger_private.post(v_event));
+end;
+$function$;
+alter function ledger_private.op_freeze(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.op_fund(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_pool ledger_private.pools := ledger_private.find_pool(p_tenant_id, p_operation ->> 'pool_id');
+  v_moves ledger_private.move[];
+  v_uncapped text;
+  v_shortfall jsonb;
+  v_event ledger_private.journal;
+begin
+  if v_pool.pool_id is null then
+    return ledger_private.failed('LG002', 'pool_id', format('there is no pool %s', p_operation ->> 'pool_id'));
+  elsif v_pool.parent_pool_id is not null then
+    return ledger_private.failed('LG001', 'pool_id', 'is funded by its reservation: only a pool without a parent can be funded');
+  end if;
+  select
+    min(a.key) filter (where c.total is null),
+    array_agg(row(a.key, a.amount, 0, 0, 0, 0, 0, false)::ledger_private.move order by ledger_private.channel_order(a.key)),
+    jsonb_agg(
+      jsonb_build_object('channel', a.key, 'requested', ledger_private.text_of(-a.amount), 'free', ledger_private.text_of(c.free))
+      order by ledger_private.channel_order(a.key)
+    ) filter (where a.amount < 0 and c.free + a.amount < 0)
+  into v_uncapped, v_moves, v_shortfall
+  from (select e.key, ledger_private.amount(e.value) as amount from jsonb_each(p_operation -> 'amounts') e) a
+  left join ledger_private.channels c on c.tenant_id = p_tenant_id and c.pool_id = v_pool.pool_id and c.channel = a.key;
+  if v_uncapped is not null then
+    return ledger_private.failed('LG001', 'amounts.' || v_uncapped, 'is not a capped channel of the pool: only a total can be funded');
+  elsif v_pool.state = 'closed' then
+    return ledger_private.refused(v_pool.pool_id, '{"code": "pool-closed"}');
+  elsif v_shortfall is not null then
+    return ledger_private.refused(v_pool.pool_id, jsonb_build_object('code', 'not-free', 'shortfall', v_shortfall));
+  end if;
+  v_event := ledger_private.event(v_pool, 'funded', p_operation, p_at);
+  v_event.node_id := v_pool.pool_id;
+  return ledger_private.ok(v_pool.pool_id, ledger_private.post(v_event, v_moves));
+end;
+$function$;
+alter function ledger_private.op_fund(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.op_judge(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_node ledger_private.nodes := ledger_private.find_node(p_tenant_id, p_operation ->> 'run_id');
+  v_event ledger_private.journal;
+begin
+  if v_node.node_id is null then
+    return ledger_private.failed('LG003', 'run_id', format('there is no node %s', p_operation ->> 'run_id'));
+  elsif v_node.run_id is distinct from v_node.node_id then
+    return ledger_private.failed('LG001', 'run_id', format('node %s is not a run', v_node.node_id));
+  end if;
+  update ledger_private.runs r
+  set resolved = (p_operation -> 'resolved')::boolean, score = (p_operation -> 'score')::numeric,
+    infra = coalesce((p_operation -> 'infra')::boolean, false), judged_at = p_at
+  where r.tenant_id = p_tenant_id and r.run_id = v_node.run_id;
+  v_event := ledger_private.event(ledger_private.find_pool(p_tenant_id, v_node.node_id), 'judged', p_operation, p_at);
+  v_event.node_id := v_node.node_id;
+  v_event.infra := (p_operation -> 'infra')::boolean;
+  v_event.detail := jsonb_strip_nulls(jsonb_build_object('resolved', p_operation -> 'resolved', 'score', p_operation -> 'score'));
+  return ledger_private.ok(v_node.node_id, ledger_private.post(v_event));
+end;
+$function$;
+alter function ledger_private.op_judge(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.op_meter(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_pool ledger_private.pools := ledger_private.find_pool(p_tenant_id, p_operation ->> 'pool_id');
+  v_usage ledger_private.usage;
+  v_event ledger_private.journal;
+  v_seq bigint;
+begin
+  if v_pool.pool_id is null then
+    return ledger_private.failed('LG002', 'pool_id', format('there is no pool %s', p_operation ->> 'pool_id'));
+  end if;
+  v_usage := ledger_private.usage_of(p_operation -> 'spend', v_pool.token_charge);
+  v_event := ledger_private.with_usage(ledger_private.metered_event(v_pool, p_operation, p_at), v_usage);
+  v_seq := ledger_private.post(v_event, ledger_private.moves_of(v_usage));
+  perform ledger_private.insert_lines(v_pool, v_seq, p_operation);
+  return ledger_private.ok(v_pool.pool_id, v_seq);
+end;
+$function$;
+alter function ledger_private.op_meter(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.op_open_pool(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_parent ledger_private.pools;
+  v_pool ledger_private.pools;
+  v_node ledger_private.nodes;
+  v_misfit jsonb;
+  v_spawned ledger_private.answer;
+  v_seq bigint;
+begin
+  if p_operation ? 'parent_pool_id' then
+    v_parent := ledger_private.find_pool(p_tenant_id, p_operation ->> 'parent_pool_id');
+    if v_parent.pool_id is null then
+      return ledger_private.failed('LG002', 'parent_pool_id', format('there is no pool %s', p_operation ->> 'parent_pool_id'));
+    end if;
+  end if;
+  v_node := ledger_private.new_node(p_tenant_id, p_operation ->> 'pool_id', v_parent.pool_id, p_operation);
+  v_node.driver := true;
+  v_node.label := coalesce(p_operation -> 'run' ->> 'label', p_operation ->> 'pool_id');
+  v_node.budget := case when v_parent.pool_id is not null then ledger_private.totals_of(p_operation -> 'channels') else '{}' end;
+  v_node.run_id := case when p_operation ? 'run' then v_node.node_id else v_parent.run_id end;
+  v_misfit := ledger_private.misfit_of_open_pool(v_parent, p_operation);
+  if v_misfit is not null then
+    return row('error', 'LG001', v_misfit, null, null)::ledger_private.answer;
+  end if;
+
+  if v_parent.pool_id is null then
+    v_node.spawned_at := p_at;
+    v_node.tags := ledger_private.tags_of(null, p_operation -> 'tags');
+    if not ledger_private.insert_node(v_node) then
+      return ledger_private.failed('LG011', 'pool_id', format('node %s already exists', v_node.node_id));
+    end if;
+  else
+    v_spawned := ledger_private.reserve(v_parent, v_node, p_operation, 'channels.', p_at);
+    if v_spawned.status <> 'ok' then
+      return v_spawned;
+    end if;
+  end if;
+  v_pool := ledger_private.new_pool(v_parent, v_node.node_id, p_operation, p_at);
+  v_pool.tenant_id := p_tenant_id;
+  v_pool.run_id := v_node.run_id;
+  v_seq := ledger_private.open_child(v_pool, p_operation -> 'channels', p_operation, p_at, v_spawned.seq);
+  perform ledger_private.insert_run(v_pool, p_operation -> 'run', p_at);
+  return ledger_private.ok(v_pool.pool_id, v_seq, jsonb_build_object('node_id', v_pool.pool_id));
+end;
+$function$;
+alter function ledger_private.op_open_pool(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.op_settle(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+begin
+  return ledger_private.settle_node(p_tenant_id, p_operation, p_operation ->> 'outcome', p_at);
+end;
+$function$;
+alter function ledger_private.op_settle(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.op_spawn(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_pool ledger_private.pools := ledger_private.find_pool(p_tenant_id, p_operation ->> 'pool_id');
+  v_node ledger_private.nodes;
+  v_answer ledger_private.answer;
+begin
+  if v_pool.pool_id is null then
+    return ledger_private.failed('LG002', 'pool_id', format('there is no pool %s', p_operation ->> 'pool_id'));
+  end if;
+  v_node := ledger_private.new_node(p_tenant_id, p_operation ->> 'node_id', v_pool.pool_id, p_operation);
+  v_node.lease_at := p_at + (p_operation ->> 'lease_ms')::double precision * interval '1 millisecond';
+  v_answer := ledger_private.reserve(v_pool, v_node, p_operation, 'budget.', p_at);
+  if v_node.driver and v_answer.status = 'ok' and v_answer.seq is not null then
+    perform ledger_private.open_child(
+      ledger_private.new_pool(v_pool, v_answer.result ->> 'node_id', jsonb_build_object('tags', p_operation -> 'tags'), p_at),
+      ledger_private.channels_of(v_node.budget),
+      p_operation, p_at, v_answer.seq
+    );
+  end if;
+  return v_answer;
+end;
+$function$;
+alter function ledger_private.op_spawn(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.open_child(p_pool ledger_private.pools, p_channels jsonb, p_operation jsonb, p_at timestamp with time zone, p_source_seq bigint DEFAULT NULL::bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_pool ledger_private.pools := p_pool;
+  v_event ledger_private.journal;
+begin
+  v_pool.payers := (
+    select array_agg(distinct c.payer_pool_id) from ledger_private.channels c
+    where c.tenant_id = p_pool.tenant_id and c.pool_id = p_pool.parent_pool_id and c.payer_pool_id is not null
+      and not coalesce(p_channels -> c.channel ? 'total', false)
+  );
+  insert into ledger_private.pools select v_pool.*;
+  insert into ledger_private.pool_heads (tenant_id, pool_id) values (p_pool.tenant_id, p_pool.pool_id);
+  insert into ledger_private.channels (tenant_id, pool_id, channel, unit, total, free, payer_pool_id)
+  select
+    p_pool.tenant_id, p_pool.pool_id, coalesce(o.key, i.channel), coalesce(o.value ->> 'unit', i.unit),
+    case when o.value ? 'total' then 0 end, case when o.value ? 'total' then 0 end,
+    case when o.value ? 'total' then p_pool.pool_id else i.payer_pool_id end
+  from jsonb_each('{"tokens": {}, "iterations": {}, "usd": {}}' || p_channels) o
+  full join (
+    select c.channel, c.unit, c.payer_pool_id from ledger_private.channels c
+    where c.tenant_id = p_pool.tenant_id and c.pool_id = p_pool.parent_pool_id
+  ) i on i.channel = o.key;
+
+  v_event := ledger_private.event(p_pool, 'opened', p_operation, p_at);
+  v_event.node_id := p_pool.pool_id;
+  if p_source_seq is not null then
+    v_event.source_pool_id := p_pool.parent_pool_id;
+    v_event.source_seq := p_source_seq;
+  end if;
+  return ledger_private.post(v_event, (
+    select array_agg(
+      row(o.key, ledger_private.amount(o.value -> 'total'), 0, 0, 0, 0, 0, false)::ledger_private.move order by ledger_private.channel_order(o.key)
+    )
+    from jsonb_each(p_channels) o
+    where o.value ? 'total'
+  ));
+end;
+$function$;
+alter function ledger_private.open_child(ledger_private.pools,jsonb,jsonb,timestamp with time zone,bigint) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.owner_lapsed(p_tenant_id text, p_pool_id text, p_at timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_node_id text := p_pool_id;
+  v_lease_at timestamptz;
+begin
+  while v_node_id is not null and v_lease_at is null loop
+    select n.lease_at, n.parent_node_id into v_lease_at, v_node_id
+    from ledger_private.nodes n where n.tenant_id = p_tenant_id and n.node_id = v_node_id;
+  end loop;
+  return coalesce(v_lease_at <= p_at, false);
+end;
+$function$;
+alter function ledger_private.owner_lapsed(text,text,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.passed_up(p_parent_pool_id text, p_after ledger_private.channels[], p_before ledger_private.channels[] DEFAULT NULL::ledger_private.channels[], p_hold jsonb DEFAULT '{}'::jsonb)
+ RETURNS ledger_private.move[]
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return (
+    select array_agg(
+      row(
+        m.channel, 0, -m.held,
+        case when m.drawn then 0 else m.spent end,
+        case when m.drawn then 0 else m.uncertain end,
+        case when m.drawn then 0 else m.unknown end,
+        0, m.pays
+      )::ledger_private.move
+      order by ledger_private.channel_order(m.channel)
+    )
+    from (
+      select
+        a.channel,
+        coalesce((p_hold -> a.channel)::numeric, 0) as held,
+        a.committed - coalesce(b.committed, 0) as spent,
+        a.uncertain - coalesce(b.uncertain, 0) as uncertain,
+        a.unknown - coalesce(b.unknown, 0) as unknown,
+        coalesce(a.payer_pool_id = a.pool_id, false) as pays,
+        coalesce(a.payer_pool_id = p_parent_pool_id, false) as drawn
+      from unnest(p_after) with ordinality a
+      left join unnest(p_before) with ordinality b on b.ordinality = a.ordinality
+    ) m
+    where m.held <> 0 or m.spent <> 0 or m.uncertain <> 0 or m.unknown <> 0
+  );
+end;
+$function$;
+alter function ledger_private.passed_up(text,ledger_private.channels[],ledger_private.channels[],jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.payers_of(p_channels ledger_private.channels[])
+ RETURNS ledger_private.channels[]
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_payers ledger_private.channels[] := p_channels;
+begin
+  for i in 1 .. cardinality(p_channels) loop
+    if p_channels[i].payer_pool_id is distinct from p_channels[i].pool_id then
+      v_payers[i] := (
+        select q from ledger_private.channels q
+        where q.tenant_id = p_channels[i].tenant_id and q.pool_id = p_channels[i].payer_pool_id and q.channel = p_channels[i].channel
+      );
+    end if;
+  end loop;
+  return v_payers;
+end;
+$function$;
+alter function ledger_private.payers_of(ledger_private.channels[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.perform(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_misfit constant jsonb := ledger_private.misfit_of_operation(p_operation, p_at);
+begin
+  if v_misfit is not null then
+    return row('error', 'LG001', v_misfit, null, null)::ledger_private.answer;
+  end if;
+  case p_operation ->> 'op'
+    when 'meter' then return ledger_private.op_meter(p_tenant_id, p_operation, p_at);
+    when 'spawn' then return ledger_private.op_spawn(p_tenant_id, p_operation, p_at);
+    when 'settle' then return ledger_private.op_settle(p_tenant_id, p_operation, p_at);
+    when 'dispatch' then return ledger_private.op_dispatch(p_tenant_id, p_operation, p_at);
+    when 'extend' then return ledger_private.op_extend(p_tenant_id, p_operation, p_at);
+    when 'cancel' then return ledger_private.op_cancel(p_tenant_id, p_operation, p_at);
+    when 'deliver' then return ledger_private.op_deliver(p_tenant_id, p_operation, p_at);
+    when 'open_pool' then return ledger_private.op_open_pool(p_tenant_id, p_operation, p_at);
+    when 'close_pool' then return ledger_private.op_close_pool(p_tenant_id, p_operation, p_at);
+    when 'correct' then return ledger_private.op_correct(p_tenant_id, p_operation, p_at);
+    when 'fund' then return ledger_private.op_fund(p_tenant_id, p_operation, p_at);
+    when 'expire' then return ledger_private.op_expire(p_tenant_id, p_operation, p_at);
+    when 'freeze', 'thaw' then return ledger_private.op_freeze(p_tenant_id, p_operation, p_at);
+    when 'judge' then return ledger_private.op_judge(p_tenant_id, p_operation, p_at);
+  end case;
+end;
+$function$;
+alter function ledger_private.perform(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.pool_channels(p_pool ledger_private.pools)
+ RETURNS ledger_private.channels[]
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return (
+    select array_agg(c order by ledger_private.channel_order(c.channel))
+    from ledger_private.channels c
+    where c.tenant_id = p_pool.tenant_id and c.pool_id = p_pool.pool_id
+  );
+end;
+$function$;
+alter function ledger_private.pool_channels(ledger_private.pools) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.pool_usage(p_tenant_id text, p_pool_id text)
+ RETURNS ledger_private.usage
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v ledger_private.usage;
+begin
+  select
+    coalesce(sum(j.iterations), 0), coalesce(sum(j.input_tokens), 0), coalesce(sum(j.output_tokens), 0), coalesce(sum(j.cache_read_tokens), 0),
+    coalesce(sum(j.cache_write_tokens), 0), coalesce(sum(j.reasoning_tokens), 0), coalesce(sum(j.charged_tokens), 0), coalesce(sum(j.usd), 0),
+    coalesce(sum(j.ms), 0), coalesce(sum(j.uncertain_tokens), 0), coalesce(sum(j.uncertain_iterations), 0), coalesce(sum(j.uncertain_usd), 0)
+  into
+    v.iterations, v.input_tokens, v.output_tokens, v.cache_read_tokens, v.cache_write_tokens, v.reasoning_tokens, v.charged_tokens, v.usd,
+    v.ms, v.uncertain_tokens, v.uncertain_iterations, v.uncertain_usd
+  from ledger_private.journal j
+  where j.tenant_id = p_tenant_id and j.pool_id = p_pool_id and j.kind in ('metered', 'settled', 'cancelled', 'expired', 'corrected');
+
+  select
+    jsonb_object_agg(c.channel, jsonb_strip_nulls(jsonb_build_object('amount', trim_scale(c.committed), 'uncertain', nullif(trim_scale(c.uncertain), 0))))
+      filter (where c.channel not in ('tokens', 'iterations', 'usd') and c.committed > 0),
+    bool_and(c.unknown = 0) filter (where c.channel = 'tokens'),
+    bool_and(c.unknown = 0) filter (where c.channel = 'usd')
+  into v.resources, v.tokens_known, v.usd_known
+  from ledger_private.channels c
+  where c.tenant_id = p_tenant_id and c.pool_id = p_pool_id;
+  v.tokens_unknown := 0;
+  v.iterations_unknown := 0;
+  v.usd_unknown := 0;
+  v.usd_seals := 0;
+  return v;
+end;
+$function$;
+alter function ledger_private.pool_usage(text,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.pools_below_lapsed(p_tenant_id text, p_pool_id text, p_at timestamp with time zone)
+ RETURNS TABLE(pool_id text, owner_lapsed boolean)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return query
+    with recursive reached as (
+      select s.pool_id, ledger_private.owner_lapsed(p_tenant_id, s.pool_id, p_at) as owner_lapsed
+      from (
+        select d.pool_id from ledger_private.due_pools(p_tenant_id, p_at) d where p_pool_id is null
+        union all
+        select p_pool_id where p_pool_id is not null
+      ) s
+      union
+      select n.node_id, true
+      from reached r
+      cross join lateral (
+        select n.node_id from ledger_private.nodes n
+        where n.tenant_id = p_tenant_id and n.parent_node_id = r.pool_id and n.driver
+          and n.ended_at is null and coalesce(n.lease_at <= p_at, r.owner_lapsed)
+        offset 0
+      ) n
+    )
+    select r.pool_id, r.owner_lapsed from reached r;
+end;
+$function$;
+alter function ledger_private.pools_below_lapsed(text,text,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.pools_locked(p_tenant_id text, p_operations jsonb)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_named text[];
+begin
+  if jsonb_typeof(p_operations) is distinct from 'array' then
+    perform ledger_private.raise_error('LG001', '{"path": "", "rule": "operations must be an array"}');
+  elsif jsonb_array_length(p_operations) > 1000 then
+    perform ledger_private.raise_error('LG001', '{"path": "", "rule": "a call takes at most 1000 operations: split it"}');
+  end if;
+  v_named := ledger_private.pools_named(p_tenant_id, p_operations);
+  return array(
+    select unnest(v_named)
+    union
+    select unnest(p.payers)
+    from unnest(v_named) n (pool_id)
+    cross join lateral (
+      select p.payers from ledger_private.pools p where p.tenant_id = p_tenant_id and p.pool_id = n.pool_id limit 1
+    ) p
+  );
+end;
+$function$;
+alter function ledger_private.pools_locked(text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.pools_looked_up(p_tenant_id text, p_operations jsonb)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_now constant timestamptz := clock_timestamp();
+begin
+  return coalesce(
+    (
+      select array_agg(distinct l.pool_id)
+      from (
+        select k.pool_id
+        from jsonb_array_elements(p_operations) o (op)
+        cross join lateral (
+          select b.pool_id from ledger_private.event_booked_by(p_tenant_id, o.op ->> 'of') b
+        ) k
+        where o.op ->> 'op' = 'correct'
+        union all
+        select b.pool_id
+        from jsonb_array_elements(p_operations) o (op)
+        cross join lateral ledger_private.pools_below_lapsed(p_tenant_id, o.op ->> 'pool_id', v_now) b
+        where o.op ->> 'op' = 'expire'
+      ) l
+      where l.pool_id is not null
+    ),
+    '{}'
+  );
+end;
+$function$;
+alter function ledger_private.pools_looked_up(text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.pools_named(p_tenant_id text, p_operations jsonb)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_pools text[];
+  v_nodes text[];
+  v_ending text[];
+  v_more text[];
+begin
+  select
+    array_agg(distinct n.id) filter (where n.key in ('pool_id', 'parent_pool_id', 'run_id')),
+    array_agg(distinct n.id) filter (where n.key = 'node_id' and o.op ->> 'op' <> 'spawn'),
+    array_agg(distinct n.id) filter (where o.op ->> 'op' in ('settle', 'cancel', 'close_pool', 'expire'))
+  into v_pools, v_nodes, v_ending
+  from jsonb_array_elements(p_operations) o (op)
+  cross join lateral (
+    select e.key, o.op ->> e.key as id from unnest(array['pool_id', 'parent_pool_id', 'run_id', 'node_id']) e (key)
+    where jsonb_typeof(o.op) = 'object' and jsonb_typeof(o.op -> e.key) = 'string'
+  ) n;
+  v_pools := coalesce(v_pools, '{}');
+  if v_nodes is not null then
+    select v_pools || coalesce(array_agg(k.pool_id), '{}') into v_pools
+    from unnest(v_nodes) i (node_id)
+    cross join lateral (
+      select unnest(array[n.parent_node_id, case when n.driver then n.node_id end]) as pool_id
+      from ledger_private.nodes n where n.tenant_id = p_tenant_id and n.node_id = i.node_id
+      offset 0
+    ) k
+    where k.pool_id is not null;
+  end if;
+  if p_operations @? '$[*] ? (@.op == "correct" || @.op == "expire")' then
+    v_pools := v_pools || ledger_private.pools_looked_up(p_tenant_id, p_operations);
+  end if;
+  -- a pool that ends books in its parent; so does, one above the other, each that is closed already
+  v_more := v_pools;
+  while cardinality(v_more) > 0 loop
+    select coalesce(array_agg(distinct p.parent_pool_id), '{}') into v_more
+    from unnest(v_more) m (pool_id)
+    cross join lateral (
+      select p.* from ledger_private.pools p where p.tenant_id = p_tenant_id and p.pool_id = m.pool_id limit 1
+    ) p
+    where p.parent_pool_id <> all (v_pools) and (p.state = 'closed' or p.pool_id = any (v_ending));
+    v_pools := v_pools || v_more;
+  end loop;
+  return v_pools;
+end;
+$function$;
+alter function ledger_private.pools_named(text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.post(p_event ledger_private.journal, p_moves ledger_private.move[] DEFAULT '{}'::ledger_private.move[], p_holds integer DEFAULT 0, p_children integer DEFAULT 0, p_ended integer DEFAULT 0, p_lease_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_pool ledger_private.pools := ledger_private.find_pool(p_event.tenant_id, p_event.pool_id);
+  v_child ledger_private.pools;
+  v_event ledger_private.journal := p_event;
+  v_seq bigint;
+  v_rows ledger_private.channels[];
+  v_before ledger_private.channels[];
+begin
+  select b.p_seq, b.p_before into v_seq, v_before
+  from ledger_private.book(v_pool, v_event, p_moves, p_holds, p_children, p_ended, p_lease_at) b;
+  v_event.seq := v_seq;
+  while v_pool.state = 'closed' and v_pool.parent_pool_id is not null and v_event.kind in ('metered', 'corrected') loop
+    v_child := v_pool;
+    v_pool := ledger_private.find_pool(v_child.tenant_id, v_child.parent_pool_id);
+    v_event := ledger_private.carried_event(v_pool, v_event);
+    select b.p_seq, b.p_before into v_event.seq, v_rows
+    from ledger_private.book(v_pool, v_event, ledger_private.change_of(v_child, v_before), 0, 0, 0, null) b;
+    v_before := v_before || v_rows;
+  end loop;
+  return v_seq;
+end;
+$function$;
+alter function ledger_private.post(ledger_private.journal,ledger_private.move[],integer,integer,integer,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.raise_error(p_code text, p_detail jsonb, p_hint text DEFAULT NULL::text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_name text;
+  v_meaning text;
+begin
+  select e.name, e.meaning into strict v_name, v_meaning from ledger.error_codes() e where e.code = p_code;
+  raise exception using
+    errcode = p_code,
+    message = format('%s: %s', v_name, coalesce(p_detail ->> 'rule', v_meaning)),
+    detail = (jsonb_build_object('name', v_name) || p_detail)::text,
+    hint = coalesce(p_hint, '');
+end;
+$function$;
+alter function ledger_private.raise_error(text,jsonb,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.refresh_lease(p_pool ledger_private.pools, p_at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if (
+    select h.next_lease_at <= p_at from ledger_private.pool_heads h
+    where h.tenant_id = p_pool.tenant_id and h.pool_id = p_pool.pool_id
+  ) then
+    update ledger_private.pool_heads h
+    set next_lease_at = (
+      select min(n.lease_at) from ledger_private.nodes n
+      where n.tenant_id = p_pool.tenant_id and n.parent_node_id = p_pool.pool_id and n.ended_at is null
+    )
+    where h.tenant_id = p_pool.tenant_id and h.pool_id = p_pool.pool_id;
+  end if;
+end;
+$function$;
+alter function ledger_private.refresh_lease(ledger_private.pools,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.refusal_of_budget(p_channels ledger_private.channels[], p_payers ledger_private.channels[], p_budget jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_shortfall jsonb;
+  v_want numeric;
+  v_free numeric;
+  v_unbudgeted boolean := false;
+begin
+  for i in 1 .. cardinality(p_channels) loop
+    v_want := coalesce(ledger_private.amount(p_budget -> p_channels[i].channel), 0);
+    v_free := p_payers[i].free + case when p_channels[i].total is null then 0 else v_want end;
+    if p_channels[i].channel = 'usd' then
+      if p_payers[i].seals > 0 then
+        return '{"code": "usd-sealed"}';
+      end if;
+      v_unbudgeted := v_want > 0 and p_channels[i].total is null;
+    end if;
+    if v_want > v_free then
+      v_shortfall := coalesce(v_shortfall, '[]') || jsonb_build_object(
+        'channel', p_channels[i].channel, 'requested', ledger_private.text_of(v_want), 'free', ledger_private.text_of(v_free)
+      );
+    end if;
+  end loop;
+  return case
+    when v_unbudgeted then '{"code": "usd-unbudgeted"}'::jsonb
+    when v_shortfall is not null then jsonb_build_object('code', 'budget-exhausted', 'shortfall', v_shortfall)
+  end;
+end;
+$function$;
+alter function ledger_private.refusal_of_budget(ledger_private.channels[],ledger_private.channels[],jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.refusal_of_spawn(p_pool ledger_private.pools, p_owns_pool boolean, p_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return case
+    when p_pool.state = 'closed' then '{"code": "pool-closed"}'::jsonb
+    when ledger_private.frozen_above(p_pool) then '{"code": "pool-frozen"}'
+    when p_at >= p_pool.deadline_at then '{"code": "deadline-passed"}'
+    when p_owns_pool and p_pool.depth_left <= 0 then '{"code": "depth-exceeded"}'
+  end;
+end;
+$function$;
+alter function ledger_private.refusal_of_spawn(ledger_private.pools,boolean,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.refused(p_pool_id text, p_refusal jsonb)
+ RETURNS ledger_private.answer
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ROW('refused'::text, (p_refusal ->> 'code'::text), NULLIF((p_refusal - 'code'::text), '{}'::jsonb), p_pool_id, NULL::bigint)::ledger_private.answer;
+alter function ledger_private.refused(text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.replay(p_tenant_id text, p_operation jsonb)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_kept ledger_private.operations;
+begin
+  select * into v_kept from ledger_private.operations o
+  where o.tenant_id = p_tenant_id and o.operation_id = p_operation ->> 'operation_id';
+  if v_kept.operation_id is null then
+    return null;
+  elsif v_kept.digest <> ledger_private.digest_of(p_operation) then
+    return ledger_private.failed('LG005', 'operation_id', format('operation %s was already used with other content', v_kept.operation_id));
+  end if;
+  return row('replayed', v_kept.code, v_kept.result, v_kept.pool_id, v_kept.seq)::ledger_private.answer;
+end;
+$function$;
+alter function ledger_private.replay(text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.reserve(p_pool ledger_private.pools, p_node ledger_private.nodes, p_operation jsonb, p_path text, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_node ledger_private.nodes := p_node;
+  v_rows ledger_private.channels[];
+  v_misfit jsonb;
+  v_refusal jsonb;
+  v_answer ledger_private.answer;
+begin
+  if v_node.node_id is null then
+    select p_pool.pool_id || ':s' || h.children into strict v_node.node_id
+    from ledger_private.pool_heads h where h.tenant_id = p_pool.tenant_id and h.pool_id = p_pool.pool_id;
+    if char_length(v_node.node_id) > 200 then
+      return ledger_private.failed('LG001', 'node_id', format('is required: the id derived from %s would be too long', p_pool.pool_id));
+    end if;
+  end if;
+  v_rows := ledger_private.hold(p_pool, v_node.budget);
+  v_misfit := ledger_private.misfit_of_budget(v_rows, v_node.budget, p_path);
+  if v_misfit is null then
+    v_refusal := coalesce(
+      ledger_private.refusal_of_spawn(p_pool, v_node.driver, p_at),
+      ledger_private.refusal_of_budget(v_rows, ledger_private.payers_of(v_rows), v_node.budget)
+    );
+    v_node.tags := ledger_private.tags_of(p_pool.tags, p_operation -> 'tags');
+    v_node.run_id := coalesce(v_node.run_id, p_pool.run_id);
+    v_node.hold := ledger_private.hold_of(v_rows, v_node.budget);
+    v_node.spawned_at := p_at;
+    if v_refusal is null and v_node.node_id <> p_pool.pool_id and ledger_private.insert_node(v_node) then
+      return ledger_private.enter_spawned(p_pool, v_node, p_operation, p_at);
+    end if;
+  end if;
+
+  perform ledger_private.hold(p_pool, v_node.budget, -1);
+  if v_misfit is not null then
+    return row('error', 'LG001', v_misfit, null, null)::ledger_private.answer;
+  elsif (ledger_private.find_node(p_pool.tenant_id, v_node.node_id)).node_id is not null then
+    return ledger_private.failed(
+      'LG011', case when p_operation ? 'node_id' then 'node_id' else 'pool_id' end, format('node %s already exists', v_node.node_id)
+    );
+  end if;
+  v_answer := ledger_private.keyed(v_node);
+  if v_answer.status is not null then
+    return v_answer;
+  elsif v_refusal is null then
+    perform ledger_private.supersede(v_node);
+  elsif v_refusal ->> 'code' <> 'budget-exhausted' or ledger_private.take_back(p_pool, p_operation, p_at) = 0 then
+    return ledger_private.refused(p_pool.pool_id, v_refusal);
+  end if;
+  return ledger_private.reserve(p_pool, p_node, p_operation, p_path, p_at);
+end;
+$function$;
+alter function ledger_private.reserve(ledger_private.pools,ledger_private.nodes,jsonb,text,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.resources_sum(p_one jsonb, p_other jsonb, p_sign integer DEFAULT 1)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return case when p_one is null and p_other is null then null else (
+    select jsonb_object_agg(r.name, jsonb_strip_nulls(jsonb_build_object(
+      'amount', r.amount, 'uncertain', nullif(r.uncertain, 0), 'unknown', nullif(r.unknown, 0)
+    )))
+    from (
+      select
+        e.key as name,
+        sum(e.sign * coalesce(ledger_private.amount(e.value -> 'amount'), 0)) as amount,
+        sum(e.sign * coalesce((e.value -> 'uncertain')::numeric, 0)) as uncertain,
+        sum(e.sign * coalesce((e.value -> 'unknown')::numeric, 0)) as unknown
+      from (
+        select o.key, o.value, 1 as sign from jsonb_each(coalesce(p_one, '{}')) o
+        union all
+        select o.key, o.value, p_sign from jsonb_each(coalesce(p_other, '{}')) o
+      ) e
+      group by e.key
+    ) r
+  ) end;
+end;
+$function$;
+alter function ledger_private.resources_sum(jsonb,jsonb,integer) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.returned(p_moves ledger_private.move[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return coalesce((select jsonb_object_agg(m.channel, ledger_private.text_of(-m.funded)) from unnest(p_moves) m), '{}');
+end;
+$function$;
+alter function ledger_private.returned(ledger_private.move[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.rule_text(p_kind text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE p_kind WHEN 'id'::text THEN 'must be a text of 1 to 200 characters without control characters'::text WHEN 'text'::text THEN 'must be a text of at most 10000 characters'::text WHEN 'count'::text THEN 'must be a whole number from 0 to 9007199254740991'::text WHEN 'whole'::text THEN 'must be a whole number from -9007199254740991 to 9007199254740991'::text WHEN 'money'::text THEN 'must be a number or decimal text from 0 to below 10^15 with at most 12 decimals'::text WHEN 'change'::text THEN 'must be a number or decimal text between -10^15 and 10^15 with at most 12 decimals'::text WHEN 'duration_ms'::text THEN 'must be a whole number of milliseconds from 1 to 315360000000'::text WHEN 'small'::text THEN 'must be a whole number from 0 to 2147483647'::text WHEN 'flag'::text THEN 'must be true or false'::text WHEN 'score'::text THEN 'must be a finite number'::text WHEN 'json'::text THEN 'must be JSON other than null of at most 100000 bytes'::text WHEN 'names'::text THEN 'must be a list of at most 1000 texts'::text WHEN 'tags'::text THEN 'must be at most 16 pairs of short texts: keys up to 64, values up to 256 characters'::text WHEN 'instant'::text THEN 'must be an ISO 8601 instant with a time zone'::text WHEN 'outcome'::text THEN 'must be done or down'::text WHEN 'purpose'::text THEN 'must be turn, compaction, failed or tool'::text WHEN 'unknown_usd'::text THEN 'must be seal or flag'::text WHEN 'token_charge'::text THEN 'must be total or uncached'::text WHEN 'replicate'::text THEN 'must be a short text or a whole number'::text WHEN 'own'::text THEN 'is a channel of its own, not a resource'::text WHEN 'lines'::text THEN 'must be a list of 1 to 1000 lines'::text ELSE NULL::text END;
+alter function ledger_private.rule_text(text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.set_pool_state(p_pool ledger_private.pools, p_state text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_change constant integer := (p_state = 'frozen')::integer - (p_pool.state = 'frozen')::integer;
+begin
+  update ledger_private.pools p set state = p_state where p.tenant_id = p_pool.tenant_id and p.pool_id = p_pool.pool_id;
+  if v_change <> 0 then
+    update ledger_private.tenants t set frozen_pools = t.frozen_pools + v_change where t.tenant_id = p_pool.tenant_id;
+  end if;
+end;
+$function$;
+alter function ledger_private.set_pool_state(ledger_private.pools,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.settle_leaf(p_node ledger_private.nodes, p_status text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_pool ledger_private.pools := ledger_private.find_pool(p_node.tenant_id, p_node.parent_node_id);
+  v_usage ledger_private.usage;
+  v_event ledger_private.journal;
+  v_seq bigint;
+begin
+  if p_node.ended_at is not null and (p_node.status <> 'expired' or p_node.late) then
+    return ledger_private.failed('LG004', 'node_id', format('node %s has already ended', p_node.node_id));
+  end if;
+  v_usage := case
+    when p_operation ? 'spend' then ledger_private.usage_of(p_operation -> 'spend', v_pool.token_charge, p_node.budget)
+    else ledger_private.unreported_usage(p_node)
+  end;
+  if p_node.status = 'expired' then
+    v_event := ledger_private.with_ending(ledger_private.event(v_pool, 'corrected', p_operation, p_at), p_node, p_status, p_operation);
+    v_seq := ledger_private.correct_event(
+      v_pool, ledger_private.find_event(p_node.tenant_id, v_pool.pool_id, p_node.terminal_seq), v_usage, v_event
+    );
+    perform ledger_private.insert_lines(v_pool, v_seq, p_operation);
+    perform ledger_private.end_node(p_node, p_status, null, p_operation, p_at);
+  else
+    v_seq := ledger_private.end_leaf(v_pool, p_node, p_status, v_usage, p_operation, p_at);
+  end if;
+  return ledger_private.ok(v_pool.pool_id, v_seq, jsonb_build_object(
+    'spend', ledger_private.spend_json(v_usage), 'violations', ledger_private.violations(v_usage, p_node.budget)
+  ));
+end;
+$function$;
+alter function ledger_private.settle_leaf(ledger_private.nodes,text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.settle_node(p_tenant_id text, p_operation jsonb, p_status text, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_node ledger_private.nodes := ledger_private.find_node(p_tenant_id, p_operation ->> 'node_id');
+  v_answer ledger_private.answer;
+begin
+  if v_node.node_id is null then
+    return ledger_private.failed('LG003', 'node_id', format('there is no node %s', p_operation ->> 'node_id'));
+  elsif v_node.driver and p_operation ? 'spend' then
+    return ledger_private.failed('LG001', 'spend', 'is computed from the pool of a driver: leave it out');
+  elsif not v_node.driver and p_status <> 'cancelled' and not p_operation ? 'spend' then
+    return ledger_private.failed('LG001', 'spend', 'is required: what the leaf consumed');
+  elsif v_node.driver then
+    v_answer := ledger_private.settle_pool(v_node, p_status, p_operation, p_at);
+    v_answer.result := v_answer.result - 'returned';
+    return v_answer;
+  end if;
+  return ledger_private.settle_leaf(v_node, p_status, p_operation, p_at);
+end;
+$function$;
+alter function ledger_private.settle_node(text,jsonb,text,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.settle_pool(p_node ledger_private.nodes, p_status text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_pool ledger_private.pools := ledger_private.find_pool(p_node.tenant_id, p_node.node_id);
+  v_parent ledger_private.pools;
+  v_usage ledger_private.usage;
+  v_back ledger_private.move[];
+  v_rows ledger_private.channels[];
+  v_closed ledger_private.journal;
+  v_settled ledger_private.journal;
+  v_extra jsonb;
+begin
+  if v_pool.state = 'closed' then
+    return ledger_private.failed('LG004', 'node_id', format('node %s has already ended', p_node.node_id));
+  elsif (
+    select h.open_holds > 0 from ledger_private.pool_heads h where h.tenant_id = v_pool.tenant_id and h.pool_id = v_pool.pool_id
+  ) then
+    return ledger_private.failed('LG007', 'pool_id', format('pool %s has open holds: settle or cancel its children first', v_pool.pool_id));
+  end if;
+  v_usage := ledger_private.pool_usage(v_pool.tenant_id, v_pool.pool_id);
+  v_closed := ledger_private.with_ending(ledger_private.event(v_pool, 'closed', p_operation, p_at), p_node, p_status, p_operation);
+  v_back := ledger_private.giving_back(v_pool);
+  v_extra := jsonb_build_object(
+    'spend', ledger_private.spend_json(v_usage), 'violations', ledger_private.violations(v_usage, p_node.budget),
+    'returned', ledger_private.returned(v_back)
+  );
+  v_closed.seq := ledger_private.post(v_closed, v_back);
+  v_rows := ledger_private.pool_channels(v_pool);
+  perform ledger_private.set_pool_state(v_pool, 'closed');
+  perform ledger_private.end_run(v_pool, p_status, p_operation);
+  if v_pool.parent_pool_id is not null then
+    v_parent := ledger_private.find_pool(v_pool.tenant_id, v_pool.parent_pool_id);
+    v_settled := ledger_private.event_for(v_parent, case p_status when 'cancelled' then 'cancelled' else 'settled' end, v_closed, p_node.node_id);
+    v_settled.reason := v_closed.reason;
+    v_settled := ledger_private.with_usage(ledger_private.with_ending(v_settled, p_node, p_status, p_operation), v_usage);
+    v_settled.seq := ledger_private.post(v_settled, ledger_private.passed_up(v_parent.pool_id, v_rows, null, p_node.hold), -1, 0, 1);
+  end if;
+  perform ledger_private.end_node(p_node, p_status, v_settled.seq, p_operation, p_at);
+  return case
+    when v_parent.pool_id is null then ledger_private.ok(v_pool.pool_id, v_closed.seq, v_extra)
+    else ledger_private.ok(v_parent.pool_id, v_settled.seq, v_extra)
+  end;
+end;
+$function$;
+alter function ledger_private.settle_pool(ledger_private.nodes,text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.shape(p_op text)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE p_op WHEN 'any'::text THEN '{"op": "id", "tags": "tags", "effective_at": "instant", "operation_id": "id"}'::jsonb WHEN 'spend'::text THEN '{"!": ["iterations", "input_tokens", "output_tokens"], "ms": "count", "usd": "money", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count"}'::jsonb WHEN 'line'::text THEN '{"!": [], "ms": "count", "usd": "money", "model": "id", "provider": "id", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "provider_request_id": "id"}'::jsonb WHEN 'meter'::text THEN '{"!": ["pool_id", "spend"], "turn": "small", "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "pool_id": "id", "purpose": "purpose", "provider": "id", "tool_calls": "names", "provider_request_id": "id"}'::jsonb WHEN 'spawn'::text THEN '{"!": ["pool_id", "label", "budget"], "key": "id", "label": "id", "budget": {"!": [], "*": "money", "usd": "money", "tokens": "count", "iterations": "count"}, "driver": "flag", "node_id": "id", "pool_id": "id", "runtime": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'settle'::text THEN '{"!": ["node_id", "outcome"], "infra": "flag", "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "out_ref": "id", "outcome": "outcome", "purpose": "purpose", "verdict": "json", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'cancel'::text THEN '{"!": ["node_id", "reason"], "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "purpose": "purpose", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'correct'::text THEN '{"!": ["of", "spend", "reason"], "of": "id", "spend": "spend", "reason": "text"}'::jsonb WHEN 'dispatch'::text THEN '{"!": ["node_id"], "node_id": "id"}'::jsonb WHEN 'extend'::text THEN '{"!": ["node_id", "lease_ms"], "node_id": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'deliver'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'open_pool'::text THEN '{"!": ["pool_id", "channels"], "run": {"!": ["label"], "arm": "id", "task": "id", "label": "id", "replicate": "replicate", "experiment": "id"}, "pool_id": "id", "channels": {"!": [], "*": {"!": [], "unit": "id", "total": "money"}, "tokens": {"!": [], "unit": "id", "total": "count"}, "iterations": {"!": [], "unit": "id", "total": "count"}}, "max_depth": "small", "deadline_ms": "duration_ms", "unknown_usd": "unknown_usd", "token_charge": "token_charge", "parent_pool_id": "id"}'::jsonb WHEN 'fund'::text THEN '{"!": ["pool_id", "amounts"], "amounts": {"!": [], "*": "change", "tokens": "whole", "iterations": "whole"}, "pool_id": "id"}'::jsonb WHEN 'expire'::text THEN '{"!": [], "pool_id": "id"}'::jsonb WHEN 'freeze'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'thaw'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'close_pool'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'judge'::text THEN '{"!": ["run_id", "resolved"], "infra": "flag", "score": "score", "run_id": "id", "resolved": "flag"}'::jsonb ELSE NULL::jsonb END;
+alter function ledger_private.shape(text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.spend_json(p_usage ledger_private.usage)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return jsonb_build_object(
+    'iterations', ledger_private.text_of(p_usage.iterations),
+    'input_tokens', ledger_private.text_of(p_usage.input_tokens),
+    'output_tokens', ledger_private.text_of(p_usage.output_tokens),
+    'cache_read_tokens', ledger_private.text_of(p_usage.cache_read_tokens),
+    'cache_write_tokens', ledger_private.text_of(p_usage.cache_write_tokens),
+    'reasoning_tokens', ledger_private.text_of(p_usage.reasoning_tokens),
+    'charged_tokens', ledger_private.text_of(p_usage.charged_tokens),
+    'usd', ledger_private.text_of(p_usage.usd),
+    'ms', ledger_private.text_of(p_usage.ms),
+    'tokens_known', p_usage.tokens_known,
+    'usd_known', p_usage.usd_known,
+    'resources', coalesce(
+      (
+        select jsonb_object_agg(r.key, jsonb_build_object('amount', ledger_private.text_of(ledger_private.amount(r.value -> 'amount'))))
+        from jsonb_each(p_usage.resources) r
+      ),
+      '{}'
+    )
+  );
+end;
+$function$;
+alter function ledger_private.spend_json(ledger_private.usage) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.store_fold(p_heads ledger_private.pool_heads[], p_rows ledger_private.channels[], p_nodes ledger_private.nodes[], p_events ledger_private.journal[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+begin
+  update ledger_private.pool_heads h
+  set seq = n.seq, open_holds = n.open_holds, children = n.children, undelivered = n.undelivered, next_lease_at = n.next_lease_at
+  from unnest(p_heads) n
+  where h.tenant_id = n.tenant_id and h.pool_id = n.pool_id and h.seq <> n.seq;
+
+  update ledger_private.channels c
+  set total = n.total, free = n.free, reserved = n.reserved, committed = n.committed,
+    uncertain = n.uncertain, remainder = n.remainder, unknown = n.unknown, seals = n.seals
+  from unnest(p_rows) n
+  where c.tenant_id = n.tenant_id and c.pool_id = n.pool_id and c.channel = n.channel
+    and (c.reserved, c.committed, c.uncertain, c.remainder, c.unknown, c.seals)
+      is distinct from (n.reserved, n.committed, n.uncertain, n.remainder, n.unknown, n.seals);
+
+  update ledger_private.nodes k
+  set status = n.status, terminal_seq = n.terminal_seq, verdict = n.verdict, out_ref = n.out_ref, reason = n.reason, infra = n.infra,
+    dispatched_at = n.dispatched_at, ended_at = n.ended_at
+  from unnest(p_nodes) n
+  where k.tenant_id = n.tenant_id and k.node_id = n.node_id and k.status <> n.status;
+
+  insert into ledger_private.journal select e.* from unnest(p_events) e;
+end;
+$function$;
+alter function ledger_private.store_fold(ledger_private.pool_heads[],ledger_private.channels[],ledger_private.nodes[],ledger_private.journal[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.supersede(p_node ledger_private.nodes)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update ledger_private.nodes n set superseded = true
+  where n.tenant_id = p_node.tenant_id and n.parent_node_id = p_node.parent_node_id and n.key = p_node.key and not n.superseded;
+end;
+$function$;
+alter function ledger_private.supersede(ledger_private.nodes) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.tags_of(p_inherited jsonb, p_own jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN NULLIF(COALESCE((p_inherited || p_own), p_inherited, p_own), '{}'::jsonb);
+alter function ledger_private.tags_of(jsonb,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.take_back(p_pool ledger_private.pools, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_node ledger_private.nodes;
+  v_count integer := 0;
+begin
+  for v_node in select * from ledger_private.lapsed_holds(p_pool, ledger_private.owner_lapsed(p_pool.tenant_id, p_pool.pool_id, p_at), p_at) n where not n.driver and n.status = 'pending' loop
+    perform ledger_private.expire_leaf(p_pool, v_node, jsonb_build_object('operation_id', p_operation -> 'operation_id'), p_at);
+    v_count := v_count + 1;
+  end loop;
+  perform ledger_private.refresh_lease(p_pool, p_at);
+  return v_count;
+end;
+$function$;
+alter function ledger_private.take_back(ledger_private.pools,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.text_of(p_amount numeric)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (trim_scale(p_amount))::text;
+alter function ledger_private.text_of(numeric) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.tg_journal__append_only()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  raise exception using
+    errcode = 'restrict_violation',
+    constraint = 'journal_append_only',
+    table = tg_table_name,
+    schema = tg_table_schema,
+    message = format('the journal is append-only: %s is not allowed', lower(tg_op)),
+    hint = 'book the difference with a correct operation';
+end;
+$function$;
+alter function ledger_private.tg_journal__append_only() owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.totals_of(p_channels jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return coalesce((select jsonb_object_agg(c.key, c.value -> 'total') from jsonb_each(p_channels) c where c.value ? 'total'), '{}');
+end;
+$function$;
+alter function ledger_private.totals_of(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.unreported_usage(p_node ledger_private.nodes)
+ RETURNS ledger_private.usage
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN ((p_node).dispatched_at IS NULL) THEN ledger_private.usage_of('{"usd": 0}'::jsonb, 'total'::text) ELSE ledger_private.ceiling_usage((p_node).budget) END;
+alter function ledger_private.unreported_usage(ledger_private.nodes) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.usage_diff(p_true ledger_private.usage, p_booked ledger_private.usage)
+ RETURNS ledger_private.usage
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v ledger_private.usage := p_true;
+begin
+  v.iterations := p_true.iterations - p_booked.iterations;
+  v.input_tokens := p_true.input_tokens - p_booked.input_tokens;
+  v.output_tokens := p_true.output_tokens - p_booked.output_tokens;
+  v.cache_read_tokens := p_true.cache_read_tokens - p_booked.cache_read_tokens;
+  v.cache_write_tokens := p_true.cache_write_tokens - p_booked.cache_write_tokens;
+  v.reasoning_tokens := p_true.reasoning_tokens - p_booked.reasoning_tokens;
+  v.charged_tokens := p_true.charged_tokens - p_booked.charged_tokens;
+  v.usd := coalesce(p_true.usd, 0) - coalesce(p_booked.usd, 0);
+  v.ms := p_true.ms - p_booked.ms;
+  v.uncertain_tokens := p_true.uncertain_tokens - p_booked.uncertain_tokens;
+  v.uncertain_iterations := p_true.uncertain_iterations - p_booked.uncertain_iterations;
+  v.uncertain_usd := p_true.uncertain_usd - p_booked.uncertain_usd;
+  v.tokens_unknown := p_true.tokens_unknown - p_booked.tokens_unknown;
+  v.iterations_unknown := p_true.iterations_unknown - p_booked.iterations_unknown;
+  v.usd_unknown := p_true.usd_unknown - p_booked.usd_unknown;
+  v.usd_seals := p_true.usd_seals - p_booked.usd_seals;
+  v.resources := ledger_private.resources_sum(p_true.resources, p_booked.resources, -1);
+  return v;
+end;
+$function$;
+alter function ledger_private.usage_diff(ledger_private.usage,ledger_private.usage) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.usage_in(p_event ledger_private.journal)
+ RETURNS ledger_private.usage
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ROW(COALESCE((p_event).iterations, (0)::numeric), COALESCE((p_event).input_tokens, (0)::numeric), COALESCE((p_event).output_tokens, (0)::numeric), COALESCE((p_event).cache_read_tokens, (0)::numeric), COALESCE((p_event).cache_write_tokens, (0)::numeric), COALESCE((p_event).reasoning_tokens, (0)::numeric), COALESCE((p_event).charged_tokens, (0)::numeric), ((p_event).usd)::numeric, COALESCE((p_event).ms, (0)::numeric), COALESCE((p_event).uncertain_tokens, (0)::numeric), COALESCE((p_event).uncertain_iterations, (0)::numeric), COALESCE((p_event).uncertain_usd, (0)::numeric), (p_event).tokens_known, (p_event).usd_known, (p_event).resources, COALESCE((p_event).tokens_unknown, 0), COALESCE((p_event).iterations_unknown, 0), COALESCE((p_event).usd_unknown, 0), COALESCE((p_event).usd_seals, 0))::ledger_private.usage;
+alter function ledger_private.usage_in(ledger_private.journal) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.usage_of(p_spend jsonb, p_token_charge text, p_budget jsonb DEFAULT NULL::jsonb)
+ RETURNS ledger_private.usage
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v ledger_private.usage;
+begin
+  v.iterations := coalesce(ledger_private.amount(p_spend -> 'iterations'), 0);
+  v.input_tokens := coalesce(ledger_private.amount(p_spend -> 'input_tokens'), 0);
+  v.output_tokens := coalesce(ledger_private.amount(p_spend -> 'output_tokens'), 0);
+  v.cache_read_tokens := coalesce(ledger_private.amount(p_spend -> 'cache_read_tokens'), 0);
+  v.cache_write_tokens := coalesce(ledger_private.amount(p_spend -> 'cache_write_tokens'), 0);
+  v.reasoning_tokens := coalesce(ledger_private.amount(p_spend -> 'reasoning_tokens'), 0);
+  v.charged_tokens := v.input_tokens + v.output_tokens - case p_token_charge when 'uncached' then v.cache_read_tokens else 0 end;
+  v.ms := coalesce(ledger_private.amount(p_spend -> 'ms'), 0);
+  v.usd := ledger_private.amount(p_spend -> 'usd');
+  v.uncertain_tokens := 0;
+  v.uncertain_iterations := 0;
+  v.uncertain_usd := 0;
+  v.tokens_known := coalesce((p_spend -> 'tokens_known')::boolean, true);
+  v.usd_known := coalesce((p_spend -> 'usd_known')::boolean, true);
+  v.resources := nullif(p_spend -> 'resources', '{}');
+  v.tokens_unknown := case when v.tokens_known then 0 else 1 end;
+  v.iterations_unknown := 0;
+  v.usd_unknown := case when v.usd_known then 0 else 1 end;
+  v.usd_seals := 0;
+  if not v.usd_known then
+    v.usd := coalesce(v.usd, ledger_private.amount(p_budget -> 'usd'));
+    v.uncertain_usd := coalesce(v.usd, 0);
+    v.usd_seals := case when v.usd is null then 1 else 0 end;
+  end if;
+  return v;
+end;
+$function$;
+alter function ledger_private.usage_of(jsonb,text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.violations(p_usage ledger_private.usage, p_budget jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_violations jsonb := '[]';
+  v_name text;
+  v_spent numeric;
+  v_declared numeric;
+begin
+  for v_name, v_declared in
+    select b.key, ledger_private.amount(b.value) from jsonb_each(p_budget) b order by ledger_private.channel_order(b.key)
+  loop
+    v_spent := case v_name
+      when 'tokens' then p_usage.charged_tokens
+      when 'iterations' then p_usage.iterations
+      when 'usd' then p_usage.usd
+      else ledger_private.amount(p_usage.resources -> v_name -> 'amount')
+    end;
+    if v_spent > v_declared then
+      v_violations := v_violations || jsonb_build_object(
+        'channel', v_name, 'reserved', ledger_private.text_of(v_declared), 'spent', ledger_private.text_of(v_spent)
+      );
+    end if;
+  end loop;
+  return v_violations;
+end;
+$function$;
+alter function ledger_private.violations(ledger_private.usage,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.with_ending(p_event ledger_private.journal, p_node ledger_private.nodes, p_status text, p_operation jsonb)
+ RETURNS ledger_private.journal
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  p_event.node_id := p_node.node_id;
+  p_event.outcome := p_status;
+  p_event.verdict := p_operation -> 'verdict';
+  p_event.out_ref := p_operation ->> 'out_ref';
+  p_event.infra := (p_operation -> 'infra')::boolean;
+  p_event.tags := ledger_private.tags_of(p_node.tags, p_operation -> 'tags');
+  return p_event;
+end;
+$function$;
+alter function ledger_private.with_ending(ledger_private.journal,ledger_private.nodes,text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.with_move(p_event ledger_private.journal, p_move ledger_private.move, p_funded numeric, p_remainder numeric)
+ RETURNS ledger_private.journal
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  case p_move.channel
+    when 'tokens' then
+      p_event.tokens_funded := nullif(p_funded, 0);
+      p_event.tokens_held := nullif(p_move.held, 0);
+      p_event.tokens_spent := nullif(p_move.spent, 0);
+      p_event.tokens_uncertain := nullif(p_move.uncertain, 0);
+      p_event.tokens_unknown := nullif(p_move.unknown, 0);
+    when 'iterations' then
+      p_event.iterations_funded := nullif(p_funded, 0);
+      p_event.iterations_held := nullif(p_move.held, 0);
+      p_event.iterations_spent := nullif(p_move.spent, 0);
+      p_event.iterations_uncertain := nullif(p_move.uncertain, 0);
+      p_event.iterations_unknown := nullif(p_move.unknown, 0);
+    when 'usd' then
+      p_event.usd_funded := nullif(p_funded, 0);
+      p_event.usd_held := nullif(p_move.held, 0);
+      p_event.usd_spent := nullif(p_move.spent, 0);
+      p_event.usd_uncertain := nullif(p_move.uncertain, 0);
+      p_event.usd_unknown := nullif(p_move.unknown, 0);
+      p_event.usd_seals := nullif(p_move.seals, 0);
+      p_event.usd_remainder := nullif(p_remainder, 0);
+    else
+      p_event.resource_moves := coalesce(p_event.resource_moves, '{}') || jsonb_build_object(p_move.channel, jsonb_strip_nulls(jsonb_build_object(
+        'funded', nullif(p_funded, 0), 'held', nullif(p_move.held, 0), 'spent', nullif(p_move.spent, 0),
+        'uncertain', nullif(p_move.uncertain, 0), 'unknown', nullif(p_move.unknown, 0)
+      )));
+  end case;
+  return p_event;
+end;
+$function$;
+alter function ledger_private.with_move(ledger_private.journal,ledger_private.move,numeric,numeric) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.with_usage(p_event ledger_private.journal, p_usage ledger_private.usage)
+ RETURNS ledger_private.journal
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  p_event.iterations := p_usage.iterations;
+  p_event.input_tokens := p_usage.input_tokens;
+  p_event.output_tokens := p_usage.output_tokens;
+  p_event.cache_read_tokens := nullif(p_usage.cache_read_tokens, 0);
+  p_event.cache_write_tokens := nullif(p_usage.cache_write_tokens, 0);
+  p_event.reasoning_tokens := nullif(p_usage.reasoning_tokens, 0);
+  p_event.charged_tokens := p_usage.charged_tokens;
+  p_event.usd := p_usage.usd;
+  p_event.ms := nullif(p_usage.ms, 0);
+  p_event.uncertain_tokens := nullif(p_usage.uncertain_tokens, 0);
+  p_event.uncertain_iterations := nullif(p_usage.uncertain_iterations, 0);
+  p_event.uncertain_usd := nullif(p_usage.uncertain_usd, 0);
+  p_event.tokens_known := p_usage.tokens_known;
+  p_event.usd_known := p_usage.usd_known;
+  p_event.resources := p_usage.resources;
+  return p_event;
+end;
+$function$;
+alter function ledger_private.with_usage(ledger_private.journal,ledger_private.usage) owner to ledger_owner;
+
+-- Views
+
+create view ledger.audit with (security_invoker=true) as
+ SELECT a.tenant_id,
+    a.pool_id,
+    a.rule,
+    a.detail
+   FROM ledger_private.audit_balances a
+UNION ALL
+ SELECT a.tenant_id,
+    a.pool_id,
+    a.rule,
+    a.detail
+   FROM ledger_private.audit_holds a
+UNION ALL
+ SELECT a.tenant_id,
+    a.pool_id,
+    a.rule,
+    a.detail
+   FROM ledger_private.audit_sequence a
+UNION ALL
+ SELECT a.tenant_id,
+    a.pool_id,
+    a.rule,
+    a.detail
+   FROM ledger_private.audit_endings a
+UNION ALL
+ SELECT a.tenant_id,
+    a.pool_id,
+    a.rule,
+    a.detail
+   FROM ledger_private.audit_usage a
+UNION ALL
+ SELECT a.tenant_id,
+    a.pool_id,
+    a.rule,
+    a.detail
+   FROM ledger_private.audit_children a
+UNION ALL
+ SELECT a.tenant_id,
+    a.pool_id,
+    a.rule,
+    a.detail
+   FROM ledger_private.audit_draws a
+UNION ALL
+ SELECT a.tenant_id,
+    a.pool_id,
+    a.rule,
+    a.detail
+   FROM ledger_private.audit_runs a;
+alter view ledger.audit owner to ledger_owner;
+comment on view ledger.audit is 'What is wrong: tenant, pool, rule, detail. Zero rows = healthy.';
+grant select on ledger.audit to ledger_admin;
+grant select on ledger.audit to ledger_auditor;
+grant select on ledger.audit to ledger_writer;
+
+create view ledger.channels with (security_invoker=true) as
+ SELECT tenant_id,
+    pool_id,
+    channel,
+    unit,
+    total IS NOT NULL AS capped,
+    trim_scale(total) AS total,
+    trim_scale(free) AS free,
+    trim_scale(reserved) AS reserved,
+    trim_scale(committed) AS committed,
+    trim_scale(uncertain) AS uncertain,
+    unknown = 0 AS measured,
+    seals > 0 AS sealed,
+    payer_pool_id
+   FROM ledger_private.channels c;
+alter view ledger.channels owner to ledger_owner;
+comment on view ledger.channels is 'Balances now: total = free + reserved + committed where capped.';
+grant select on ledger.channels to ledger_admin;
+grant select on ledger.channels to ledger_auditor;
+grant select on ledger.channels to ledger_writer;
+
+create view ledger.journal with (security_invoker=true) as
+ SELECT tenant_id,
+    pool_id,
+    seq,
+    kind,
+    operation_id,
+    run_id,
+    node_id,
+    provider,
+    model,
+    provider_request_id,
+    purpose,
+    turn,
+    tool_calls,
+    tags,
+    iterations,
+    input_tokens,
+    output_tokens,
+        CASE
+            WHEN iterations IS NOT NULL THEN COALESCE(cache_read_tokens, 0::numeric)
+            ELSE NULL::numeric
+        END AS cache_read_tokens,
+        CASE
+            WHEN iterations IS NOT NULL THEN COALESCE(cache_write_tokens, 0::numeric)
+            ELSE NULL::numeric
+        END AS cache_write_tokens,
+        CASE
+            WHEN iterations IS NOT NULL THEN COALESCE(reasoning_tokens, 0::numeric)
+            ELSE NULL::numeric
+        END AS reasoning_tokens,
+    charged_tokens,
+    trim_scale(usd) AS usd,
+        CASE
+            WHEN iterations IS NOT NULL THEN COALESCE(ms, 0::numeric)
+            ELSE NULL::numeric
+        END AS ms,
+        CASE
+            WHEN iterations IS NOT NULL THEN COALESCE(uncertain_tokens, 0::numeric)
+            ELSE NULL::numeric
+        END AS uncertain_tokens,
+        CASE
+            WHEN iterations IS NOT NULL THEN COALESCE(uncertain_iterations, 0::numeric)
+            ELSE NULL::numeric
+        END AS uncertain_iterations,
+        CASE
+            WHEN iterations IS NOT NULL THEN COALESCE(trim_scale(uncertain_usd), 0::numeric)
+            ELSE NULL::numeric
+        END AS uncertain_usd,
+    tokens_known,
+    usd_known,
+    resources,
+    verdict,
+    outcome,
+    out_ref,
+    reason,
+    detail,
+    source_pool_id,
+    source_seq,
+    effective_at,
+    recorded_at,
+    recorded_by,
+    corrects_seq,
+    infra
+   FROM ledger_private.journal j;
+alter view ledger.journal owner to ledger_owner;
+comment on view ledger.journal is 'Every event, append-only, dense seq per pool.';
+grant select on ledger.journal to ledger_admin;
+grant select on ledger.journal to ledger_auditor;
+grant select on ledger.journal to ledger_writer;
+
+create view ledger.nodes with (security_invoker=true) as
+ SELECT n.tenant_id,
+    n.node_id,
+    n.parent_node_id,
+    n.run_id,
+    n.driver,
+    n.label,
+    n.runtime,
+    n.key,
+    n.status,
+    n.budget,
+    n.hold,
+    COALESCE(n.lease_at, i.lease_at) AS lease_at,
+    n.ended_at IS NULL AND COALESCE(COALESCE(n.lease_at, i.lease_at) <= statement_timestamp(), false) AS lapsed,
+    n.cursor,
+        CASE
+            WHEN n.ended_at IS NOT NULL THEN n.status
+            ELSE NULL::text
+        END AS outcome,
+    n.verdict,
+    n.out_ref,
+    n.reason,
+    n.infra,
+    n.tags,
+    n.spawned_at,
+    n.dispatched_at,
+    n.ended_at
+   FROM ledger_private.nodes n
+     LEFT JOIN LATERAL ( WITH RECURSIVE above AS (
+                 SELECT p.parent_node_id,
+                    p.lease_at
+                   FROM ledger_private.nodes p
+                  WHERE p.tenant_id = n.tenant_id AND p.node_id = n.parent_node_id AND n.lease_at IS NULL AND n.ended_at IS NULL
+                UNION ALL
+                 SELECT p.parent_node_id,
+                    p.lease_at
+                   FROM above a_1
+                     JOIN ledger_private.nodes p ON p.tenant_id = n.tenant_id AND p.node_id = a_1.parent_node_id
+                  WHERE a_1.lease_at IS NULL
+                )
+         SELECT a.lease_at
+           FROM above a
+          WHERE a.lease_at IS NOT NULL) i ON true;
+alter view ledger.nodes owner to ledger_owner;
+comment on view ledger.nodes is 'Every node with status, hold, lease and end.';
+grant select on ledger.nodes to ledger_admin;
+grant select on ledger.nodes to ledger_auditor;
+grant select on ledger.nodes to ledger_writer;
+
+create view ledger.pool_heads with (security_invoker=true) as
+ SELECT tenant_id,
+    pool_id,
+    seq,
+    open_holds,
+    undelivered,
+    next_lease_at
+   FROM ledger_private.pool_heads h;
+alter view ledger.pool_heads owner to ledger_owner;
+comment on view ledger.pool_heads is 'The last seq of each pool: what has moved.';
+grant select on ledger.pool_heads to ledger_admin;
+grant select on ledger.pool_heads to ledger_auditor;
+grant select on ledger.pool_heads to ledger_writer;
+
+create view ledger.pools with (security_invoker=true) as
+ SELECT tenant_id,
+    pool_id,
+    parent_pool_id,
+    run_id,
+    state,
+    deadline_at,
+    unknown_usd,
+    token_charge,
+    depth,
+    depth_left,
+    tags,
+    opened_at
+   FROM ledger_private.pools p;
+alter view ledger.pools owner to ledger_owner;
+comment on view ledger.pools is 'Budgets: parent, run, state, limits and charge unit.';
+grant select on ledger.pools to ledger_admin;
+grant select on ledger.pools to ledger_auditor;
+grant select on ledger.pools to ledger_writer;
+
+create view ledger.postings with (security_invoker=true) as
+ SELECT j.tenant_id,
+    j.pool_id,
+    j.seq,
+    j.kind,
+    j.operation_id,
+    j.run_id,
+    j.node_id,
+    m.channel,
+    trim_scale(m.funded) AS funded,
+    trim_scale(m.held) AS held,
+    trim_scale(m.spent) AS spent,
+    trim_scale(m.uncertain) AS uncertain,
+    j.effective_at,
+    j.recorded_at
+   FROM ledger_private.journal j
+     CROSS JOIN LATERAL ( SELECT 'tokens'::text AS channel,
+            COALESCE(j.tokens_funded, 0::numeric) AS funded,
+            COALESCE(j.tokens_held, 0::numeric) AS held,
+            COALESCE(j.tokens_spent, 0::numeric) AS spent,
+            COALESCE(j.tokens_uncertain, 0::numeric) AS uncertain
+        UNION ALL
+         SELECT 'iterations'::text,
+            COALESCE(j.iterations_funded, 0::numeric) AS "coalesce",
+            COALESCE(j.iterations_held, 0::numeric) AS "coalesce",
+            COALESCE(j.iterations_spent, 0::numeric) AS "coalesce",
+            COALESCE(j.iterations_uncertain, 0::numeric) AS "coalesce"
+        UNION ALL
+         SELECT 'usd'::text,
+            COALESCE(j.usd_funded, 0::numeric) AS "coalesce",
+            COALESCE(j.usd_held, 0::numeric) AS "coalesce",
+            COALESCE(j.usd_spent, 0::numeric) + COALESCE(j.usd_remainder, 0::numeric),
+            COALESCE(j.usd_uncertain, 0::numeric) + COALESCE(j.usd_remainder, 0::numeric)
+        UNION ALL
+         SELECT r.key,
+            COALESCE((r.value -> 'funded'::text)::numeric, 0::numeric) AS "coalesce",
+            COALESCE((r.value -> 'held'::text)::numeric, 0::numeric) AS "coalesce",
+            COALESCE((r.value -> 'spent'::text)::numeric, 0::numeric) AS "coalesce",
+            COALESCE((r.value -> 'uncertain'::text)::numeric, 0::numeric) AS "coalesce"
+           FROM jsonb_each(j.resource_moves) r(key, value)) m
+  WHERE m.funded <> 0::numeric OR m.held <> 0::numeric OR m.spent <> 0::numeric OR m.uncertain <> 0::numeric;
+alter view ledger.postings owner to ledger_owner;
+comment on view ledger.postings is 'What each event did to each channel: sums give any balance at any seq or time.';
+grant select on ledger.postings to ledger_admin;
+grant select on ledger.postings to ledger_auditor;
+grant select on ledger.postings to ledger_writer;
+
+create view ledger.refusals with (security_invoker=true) as
+ SELECT tenant_id,
+    pool_id,
+    operation_id,
+    label,
+    code,
+    COALESCE(result -> 'shortfall'::text, '[]'::jsonb) AS shortfall,
+    at
+   FROM ledger_private.operations o
+  WHERE code IS NOT NULL;
+alter view ledger.refusals owner to ledger_owner;
+comment on view ledger.refusals is 'Refused operations: pool, label, reason, shortfall, when.';
+grant select on ledger.refusals to ledger_admin;
+grant select on ledger.refusals to ledger_auditor;
+grant select on ledger.refusals to ledger_writer;
+
+create view ledger.runs with (security_invoker=true) as
+ SELECT tenant_id,
+    run_id,
+    label,
+    experiment,
+    arm,
+    task,
+    replicate,
+    outcome,
+    verdict,
+    out_ref,
+    reason,
+    infra,
+    resolved,
+    score,
+    opened_at,
+    judged_at
+   FROM ledger_private.runs r;
+alter view ledger.runs owner to ledger_owner;
+comment on view ledger.runs is 'Runs: label, experiment, outcome, judgement.';
+grant select on ledger.runs to ledger_admin;
+grant select on ledger.runs to ledger_auditor;
+grant select on ledger.runs to ledger_writer;
+
+create view ledger.spent_breakdown with (security_invoker=true) as
+ SELECT r.tenant_id,
+    r.run_id,
+    s.source,
+    s.iterations,
+    s.input_tokens,
+    s.output_tokens,
+    s.cache_read_tokens,
+    s.cache_write_tokens,
+    s.reasoning_tokens,
+    s.charged_tokens,
+    trim_scale(s.usd) AS usd,
+    s.ms,
+    s.uncertain_tokens,
+    s.uncertain_iterations,
+    trim_scale(s.uncertain_usd) AS uncertain_usd,
+    s.tokens_unknown = 0::numeric AS tokens_known,
+    s.usd_unknown = 0::numeric AS usd_known
+   FROM ledger_private.runs r
+     CROSS JOIN LATERAL ( WITH RECURSIVE tree AS (
+                 SELECT r.run_id AS pool_id
+                UNION ALL
+                 SELECT c.pool_id
+                   FROM tree t
+                     CROSS JOIN LATERAL ( SELECT p.pool_id
+                           FROM ledger_private.pools p
+                          WHERE p.tenant_id = r.tenant_id AND p.parent_pool_id = t.pool_id
+                         OFFSET 0) c
+                ), own AS (
+                 SELECT
+                        CASE
+                            WHEN j.node_id = j.pool_id THEN 'driver_inference'::text
+                            ELSE 'child_work'::text
+                        END AS source,
+                    COALESCE(sum(j.iterations), 0::numeric) AS iterations,
+                    COALESCE(sum(j.input_tokens), 0::numeric) AS input_tokens,
+                    COALESCE(sum(j.output_tokens), 0::numeric) AS output_tokens,
+                    COALESCE(sum(j.cache_read_tokens), 0::numeric) AS cache_read_tokens,
+                    COALESCE(sum(j.cache_write_tokens), 0::numeric) AS cache_write_tokens,
+                    COALESCE(sum(j.reasoning_tokens), 0::numeric) AS reasoning_tokens,
+                    COALESCE(sum(j.charged_tokens), 0::numeric) AS charged_tokens,
+                    COALESCE(sum(j.usd), 0::numeric) AS usd,
+                    COALESCE(sum(j.ms), 0::numeric) AS ms,
+                    COALESCE(sum(j.uncertain_tokens), 0::numeric) AS uncertain_tokens,
+                    COALESCE(sum(j.uncertain_iterations), 0::numeric) AS uncertain_iterations,
+                    COALESCE(sum(j.uncertain_usd), 0::numeric) AS uncertain_usd,
+                    COALESCE(sum(j.tokens_unknown), 0::bigint) AS tokens_unknown,
+                    COALESCE(sum(j.usd_unknown), 0::bigint) AS usd_unknown
+                   FROM tree t
+                     CROSS JOIN LATERAL ( SELECT j_1.tenant_id,
+                            j_1.pool_id,
+                            j_1.seq,
+                            j_1.recorded_at,
+                            j_1.effective_at,
+                            j_1.kind,
+                            j_1.operation_id,
+                            j_1.recorded_by,
+                            j_1.run_id,
+                            j_1.node_id,
+                            j_1.source_pool_id,
+                            j_1.source_seq,
+                            j_1.corrects_seq,
+                            j_1.provider,
+                            j_1.model,
+                            j_1.provider_request_id,
+                            j_1.purpose,
+                            j_1.turn,
+                            j_1.tool_calls,
+                            j_1.tags,
+                            j_1.iterations,
+                            j_1.input_tokens,
+                            j_1.output_tokens,
+                            j_1.cache_read_tokens,
+                            j_1.cache_write_tokens,
+                            j_1.reasoning_tokens,
+                            j_1.charged_tokens,
+                            j_1.usd,
+                            j_1.ms,
+                            j_1.uncertain_tokens,
+                            j_1.uncertain_iterations,
+                            j_1.uncertain_usd,
+                            j_1.tokens_known,
+                            j_1.usd_known,
+                            j_1.resources,
+                            j_1.verdict,
+                            j_1.outcome,
+                            j_1.out_ref,
+                            j_1.reason,
+                            j_1.infra,
+                            j_1.detail,
+                            j_1.tokens_funded,
+                            j_1.tokens_held,
+                            j_1.tokens_spent,
+                            j_1.tokens_uncertain,
+                            j_1.tokens_unknown,
+                            j_1.iterations_funded,
+                            j_1.iterations_held,
+                            j_1.iterations_spent,
+                            j_1.iterations_uncertain,
+                            j_1.iterations_unknown,
+                            j_1.usd_funded,
+                            j_1.usd_held,
+                            j_1.usd_spent,
+                            j_1.usd_uncertain,
+                            j_1.usd_unknown,
+                            j_1.usd_seals,
+                            j_1.usd_remainder,
+                            j_1.resource_moves
+                           FROM ledger_private.journal j_1
+                          WHERE j_1.tenant_id = r.tenant_id AND j_1.pool_id = t.pool_id AND j_1.source_pool_id IS NULL AND (j_1.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text]))
+                         OFFSET 0) j
+                  GROUP BY (
+                        CASE
+                            WHEN j.node_id = j.pool_id THEN 'driver_inference'::text
+                            ELSE 'child_work'::text
+                        END)
+                )
+         SELECT v.source,
+            COALESCE(sum(o.iterations), 0::numeric) AS iterations,
+            COALESCE(sum(o.input_tokens), 0::numeric) AS input_tokens,
+            COALESCE(sum(o.output_tokens), 0::numeric) AS output_tokens,
+            COALESCE(sum(o.cache_read_tokens), 0::numeric) AS cache_read_tokens,
+            COALESCE(sum(o.cache_write_tokens), 0::numeric) AS cache_write_tokens,
+            COALESCE(sum(o.reasoning_tokens), 0::numeric) AS reasoning_tokens,
+            COALESCE(sum(o.charged_tokens), 0::numeric) AS charged_tokens,
+            COALESCE(sum(o.usd), 0::numeric) AS usd,
+            COALESCE(sum(o.ms), 0::numeric) AS ms,
+            COALESCE(sum(o.uncertain_tokens), 0::numeric) AS uncertain_tokens,
+            COALESCE(sum(o.uncertain_iterations), 0::numeric) AS uncertain_iterations,
+            COALESCE(sum(o.uncertain_usd), 0::numeric) AS uncertain_usd,
+            COALESCE(sum(o.tokens_unknown), 0::numeric) AS tokens_unknown,
+            COALESCE(sum(o.usd_unknown), 0::numeric) AS usd_unknown
+           FROM ( VALUES ('driver_inference'::text,1), ('child_work'::text,2), ('total'::text,3)) v(source, place)
+             LEFT JOIN own o ON o.source = v.source OR v.source = 'total'::text
+          GROUP BY v.source, v.place) s;
+alter view ledger.spent_breakdown owner to ledger_owner;
+comment on view ledger.spent_breakdown is 'Three rows per run: driver_inference, child_work, total.';
+grant select on ledger.spent_breakdown to ledger_admin;
+grant select on ledger.spent_breakdown to ledger_auditor;
+grant select on ledger.spent_breakdown to ledger_writer;
+
+create view ledger.trajectory with (security_invoker=true) as
+ SELECT r.tenant_id,
+    r.run_id,
+    x.node_id,
+    x.parent_node_id,
+    x.depth,
+    x.path,
+    x.label,
+    x.runtime,
+    x.status,
+    x.own_iterations,
+    x.own_input_tokens,
+    x.own_output_tokens,
+    x.own_cache_read_tokens,
+    x.own_cache_write_tokens,
+    x.own_reasoning_tokens,
+    x.own_charged_tokens,
+    x.own_usd,
+    x.own_ms,
+    x.own_uncertain_tokens,
+    x.own_uncertain_iterations,
+    x.own_uncertain_usd,
+    x.rolled_up_iterations,
+    x.rolled_up_input_tokens,
+    x.rolled_up_output_tokens,
+    x.rolled_up_cache_read_tokens,
+    x.rolled_up_cache_write_tokens,
+    x.rolled_up_reasoning_tokens,
+    x.rolled_up_charged_tokens,
+    x.rolled_up_usd,
+    x.rolled_up_ms,
+    x.rolled_up_uncertain_tokens,
+    x.rolled_up_uncertain_iterations,
+    x.rolled_up_uncertain_usd,
+    x.rolled_up_tokens_known,
+    x.rolled_up_usd_known
+   FROM ledger_private.runs r
+     CROSS JOIN LATERAL ( WITH RECURSIVE tree AS (
+                 SELECT n.node_id,
+                    n.parent_node_id,
+                    0 AS depth,
+                    ARRAY[n.node_id] AS path,
+                    n.label,
+                    n.runtime,
+                    n.status,
+                    n.driver,
+                    '\x'::bytea AS key
+                   FROM ledger_private.nodes n
+                  WHERE n.tenant_id = r.tenant_id AND n.node_id = r.run_id
+                UNION ALL
+                 SELECT c.node_id,
+                    c.parent_node_id,
+                    t_1.depth + 1,
+                    t_1.path || c.node_id,
+                    c.label,
+                    c.runtime,
+                    c.status,
+                    c.driver,
+                    t_1.key || int4send(row_number() OVER ()::integer)
+                   FROM tree t_1
+                     CROSS JOIN LATERAL ( SELECT n.tenant_id,
+                            n.node_id,
+                            n.parent_node_id,
+                            n.run_id,
+                            n.driver,
+                            n.label,
+                            n.runtime,
+                            n.key,
+                            n.superseded,
+                            n.budget,
+                            n.hold,
+                            n.tags,
+                            n.status,
+                            n.lease_at,
+                            n.cursor,
+                            n.terminal_seq,
+                            n.late,
+                            n.verdict,
+                            n.out_ref,
+                            n.reason,
+                            n.infra,
+                            n.spawned_at,
+                            n.dispatched_at,
+                            n.ended_at
+                           FROM ledger_private.nodes n
+                          WHERE n.tenant_id = r.tenant_id AND n.parent_node_id = t_1.node_id AND t_1.driver
+                         OFFSET 0) c
+                ), own AS (
+                 SELECT j.node_id,
+                    COALESCE(sum(j.iterations), 0::numeric) AS iterations,
+                    COALESCE(sum(j.input_tokens), 0::numeric) AS input_tokens,
+                    COALESCE(sum(j.output_tokens), 0::numeric) AS output_tokens,
+                    COALESCE(sum(j.cache_read_tokens), 0::numeric) AS cache_read_tokens,
+                    COALESCE(sum(j.cache_write_tokens), 0::numeric) AS cache_write_tokens,
+                    COALESCE(sum(j.reasoning_tokens), 0::numeric) AS reasoning_tokens,
+                    COALESCE(sum(j.charged_tokens), 0::numeric) AS charged_tokens,
+                    COALESCE(sum(j.usd), 0::numeric) AS usd,
+                    COALESCE(sum(j.ms), 0::numeric) AS ms,
+                    COALESCE(sum(j.uncertain_tokens), 0::numeric) AS uncertain_tokens,
+                    COALESCE(sum(j.uncertain_iterations), 0::numeric) AS uncertain_iterations,
+                    COALESCE(sum(j.uncertain_usd), 0::numeric) AS uncertain_usd,
+                    COALESCE(sum(j.tokens_unknown), 0::bigint) AS tokens_unknown,
+                    COALESCE(sum(j.usd_unknown), 0::bigint) AS usd_unknown
+                   FROM tree t_1
+                     CROSS JOIN LATERAL ( SELECT j_1.tenant_id,
+                            j_1.pool_id,
+                            j_1.seq,
+                            j_1.recorded_at,
+                            j_1.effective_at,
+                            j_1.kind,
+                            j_1.operation_id,
+                            j_1.recorded_by,
+                            j_1.run_id,
+                            j_1.node_id,
+                            j_1.source_pool_id,
+                            j_1.source_seq,
+                            j_1.corrects_seq,
+                            j_1.provider,
+                            j_1.model,
+                            j_1.provider_request_id,
+                            j_1.purpose,
+                            j_1.turn,
+                            j_1.tool_calls,
+                            j_1.tags,
+                            j_1.iterations,
+                            j_1.input_tokens,
+                            j_1.output_tokens,
+                            j_1.cache_read_tokens,
+                            j_1.cache_write_tokens,
+                            j_1.reasoning_tokens,
+                            j_1.charged_tokens,
+                            j_1.usd,
+                            j_1.ms,
+                            j_1.uncertain_tokens,
+                            j_1.uncertain_iterations,
+                            j_1.uncertain_usd,
+                            j_1.tokens_known,
+                            j_1.usd_known,
+                            j_1.resources,
+                            j_1.verdict,
+                            j_1.outcome,
+                            j_1.out_ref,
+                            j_1.reason,
+                            j_1.infra,
+                            j_1.detail,
+                            j_1.tokens_funded,
+                            j_1.tokens_held,
+                            j_1.tokens_spent,
+                            j_1.tokens_uncertain,
+                            j_1.tokens_unknown,
+                            j_1.iterations_funded,
+                            j_1.iterations_held,
+                            j_1.iterations_spent,
+                            j_1.iterations_uncertain,
+                            j_1.iterations_unknown,
+                            j_1.usd_funded,
+                            j_1.usd_held,
+                            j_1.usd_spent,
+                            j_1.usd_uncertain,
+                            j_1.usd_unknown,
+                            j_1.usd_seals,
+                            j_1.usd_remainder,
+                            j_1.resource_moves
+                           FROM ledger_private.journal j_1
+                          WHERE j_1.tenant_id = r.tenant_id AND j_1.pool_id = t_1.node_id AND t_1.driver AND j_1.source_pool_id IS NULL AND (j_1.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text]))
+                         OFFSET 0) j
+                  GROUP BY j.node_id
+                ), edges AS (
+                 SELECT t_1.key,
+                    t_1.node_id,
+                    1 AS sign,
+                    COALESCE(o.iterations, 0::numeric) AS iterations,
+                    COALESCE(o.input_tokens, 0::numeric) AS input_tokens,
+                    COALESCE(o.output_tokens, 0::numeric) AS output_tokens,
+                    COALESCE(o.cache_read_tokens, 0::numeric) AS cache_read_tokens,
+                    COALESCE(o.cache_write_tokens, 0::numeric) AS cache_write_tokens,
+                    COALESCE(o.reasoning_tokens, 0::numeric) AS reasoning_tokens,
+                    COALESCE(o.charged_tokens, 0::numeric) AS charged_tokens,
+                    COALESCE(o.usd, 0::numeric) AS usd,
+                    COALESCE(o.ms, 0::numeric) AS ms,
+                    COALESCE(o.uncertain_tokens, 0::numeric) AS uncertain_tokens,
+                    COALESCE(o.uncertain_iterations, 0::numeric) AS uncertain_iterations,
+                    COALESCE(o.uncertain_usd, 0::numeric) AS uncertain_usd,
+                    COALESCE(o.tokens_unknown, 0::bigint) AS tokens_unknown,
+                    COALESCE(o.usd_unknown, 0::bigint) AS usd_unknown
+                   FROM tree t_1
+                     LEFT JOIN own o ON o.node_id = t_1.node_id
+                UNION ALL
+                 SELECT t_1.key || '\xff'::bytea,
+                    t_1.node_id,
+                    '-1'::integer,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0
+                   FROM tree t_1
+                ), running AS (
+                 SELECT e.node_id,
+                    e.sign,
+                    e.iterations AS own_iterations,
+                    e.input_tokens AS own_input_tokens,
+                    e.output_tokens AS own_output_tokens,
+                    e.cache_read_tokens AS own_cache_read_tokens,
+                    e.cache_write_tokens AS own_cache_write_tokens,
+                    e.reasoning_tokens AS own_reasoning_tokens,
+                    e.charged_tokens AS own_charged_tokens,
+                    e.usd AS own_usd,
+                    e.ms AS own_ms,
+                    e.uncertain_tokens AS own_uncertain_tokens,
+                    e.uncertain_iterations AS own_uncertain_iterations,
+                    e.uncertain_usd AS own_uncertain_usd,
+                    e.tokens_unknown AS own_tokens_unknown,
+                    e.usd_unknown AS own_usd_unknown,
+                    sum(e.iterations) OVER in_tree_order AS iterations,
+                    sum(e.input_tokens) OVER in_tree_order AS input_tokens,
+                    sum(e.output_tokens) OVER in_tree_order AS output_tokens,
+                    sum(e.cache_read_tokens) OVER in_tree_order AS cache_read_tokens,
+                    sum(e.cache_write_tokens) OVER in_tree_order AS cache_write_tokens,
+                    sum(e.reasoning_tokens) OVER in_tree_order AS reasoning_tokens,
+                    sum(e.charged_tokens) OVER in_tree_order AS charged_tokens,
+                    sum(e.usd) OVER in_tree_order AS usd,
+                    sum(e.ms) OVER in_tree_order AS ms,
+                    sum(e.uncertain_tokens) OVER in_tree_order AS uncertain_tokens,
+                    sum(e.uncertain_iterations) OVER in_tree_order AS uncertain_iterations,
+                    sum(e.uncertain_usd) OVER in_tree_order AS uncertain_usd,
+                    sum(e.tokens_unknown) OVER in_tree_order AS tokens_unknown,
+                    sum(e.usd_unknown) OVER in_tree_order AS usd_unknown
+                   FROM edges e
+                  WINDOW in_tree_order AS (ORDER BY e.key ROWS UNBOUNDED PRECEDING)
+                ), rolled AS (
+                 SELECT u.node_id,
+                    sum(u.own_iterations) AS own_iterations,
+                    sum(u.own_input_tokens) AS own_input_tokens,
+                    sum(u.own_output_tokens) AS own_output_tokens,
+                    sum(u.own_cache_read_tokens) AS own_cache_read_tokens,
+                    sum(u.own_cache_write_tokens) AS own_cache_write_tokens,
+                    sum(u.own_reasoning_tokens) AS own_reasoning_tokens,
+                    sum(u.own_charged_tokens) AS own_charged_tokens,
+                    sum(u.own_usd) AS own_usd,
+                    sum(u.own_ms) AS own_ms,
+                    sum(u.own_uncertain_tokens) AS own_uncertain_tokens,
+                    sum(u.own_uncertain_iterations) AS own_uncertain_iterations,
+                    sum(u.own_uncertain_usd) AS own_uncertain_usd,
+                    sum(u.own_tokens_unknown) AS own_tokens_unknown,
+                    sum(u.own_usd_unknown) AS own_usd_unknown,
+                    sum(u.own_iterations - u.sign::numeric * u.iterations) AS iterations,
+                    sum(u.own_input_tokens - u.sign::numeric * u.input_tokens) AS input_tokens,
+                    sum(u.own_output_tokens - u.sign::numeric * u.output_tokens) AS output_tokens,
+                    sum(u.own_cache_read_tokens - u.sign::numeric * u.cache_read_tokens) AS cache_read_tokens,
+                    sum(u.own_cache_write_tokens - u.sign::numeric * u.cache_write_tokens) AS cache_write_tokens,
+                    sum(u.own_reasoning_tokens - u.sign::numeric * u.reasoning_tokens) AS reasoning_tokens,
+                    sum(u.own_charged_tokens - u.sign::numeric * u.charged_tokens) AS charged_tokens,
+                    sum(u.own_usd - u.sign::numeric * u.usd) AS usd,
+                    sum(u.own_ms - u.sign::numeric * u.ms) AS ms,
+                    sum(u.own_uncertain_tokens - u.sign::numeric * u.uncertain_tokens) AS uncertain_tokens,
+                    sum(u.own_uncertain_iterations - u.sign::numeric * u.uncertain_iterations) AS uncertain_iterations,
+                    sum(u.own_uncertain_usd - u.sign::numeric * u.uncertain_usd) AS uncertain_usd,
+                    sum(u.own_tokens_unknown::numeric - u.sign::numeric * u.tokens_unknown) AS tokens_unknown,
+                    sum(u.own_usd_unknown::numeric - u.sign::numeric * u.usd_unknown) AS usd_unknown
+                   FROM running u
+                  GROUP BY u.node_id
+                )
+         SELECT t.node_id,
+            t.parent_node_id,
+            t.depth,
+            t.path,
+            t.label,
+            t.runtime,
+            t.status,
+            w.own_iterations,
+            w.own_input_tokens,
+            w.own_output_tokens,
+            w.own_cache_read_tokens,
+            w.own_cache_write_tokens,
+            w.own_reasoning_tokens,
+            w.own_charged_tokens,
+            trim_scale(w.own_usd) AS own_usd,
+            w.own_ms,
+            w.own_uncertain_tokens,
+            w.own_uncertain_iterations,
+            trim_scale(w.own_uncertain_usd) AS own_uncertain_usd,
+            w.iterations AS rolled_up_iterations,
+            w.input_tokens AS rolled_up_input_tokens,
+            w.output_tokens AS rolled_up_output_tokens,
+            w.cache_read_tokens AS rolled_up_cache_read_tokens,
+            w.cache_write_tokens AS rolled_up_cache_write_tokens,
+            w.reasoning_tokens AS rolled_up_reasoning_tokens,
+            w.charged_tokens AS rolled_up_charged_tokens,
+            trim_scale(w.usd) AS rolled_up_usd,
+            w.ms AS rolled_up_ms,
+            w.uncertain_tokens AS rolled_up_uncertain_tokens,
+            w.uncertain_iterations AS rolled_up_uncertain_iterations,
+            trim_scale(w.uncertain_usd) AS rolled_up_uncertain_usd,
+            w.tokens_unknown = 0::numeric AS rolled_up_tokens_known,
+            w.usd_unknown = 0::numeric AS rolled_up_usd_known
+           FROM tree t
+             JOIN rolled w ON w.node_id = t.node_id) x;
+alter view ledger.trajectory owner to ledger_owner;
+comment on view ledger.trajectory is 'The tree of each run with own and rolled-up spend.';
+grant select on ledger.trajectory to ledger_admin;
+grant select on ledger.trajectory to ledger_auditor;
+grant select on ledger.trajectory to ledger_writer;
+
+create view ledger.usage_lines with (security_invoker=true) as
+ SELECT l.tenant_id,
+    l.pool_id,
+    l.seq,
+    l.line,
+    j.run_id,
+    j.node_id,
+    j.kind,
+    j.operation_id,
+    l.provider,
+    l.model,
+    l.provider_request_id,
+    j.purpose,
+    j.tags,
+    l.iterations,
+    l.input_tokens,
+    l.output_tokens,
+    l.cache_read_tokens,
+    l.cache_write_tokens,
+    l.reasoning_tokens,
+    l.charged_tokens,
+    trim_scale(l.usd) AS usd,
+    l.ms,
+    0::numeric AS uncertain_tokens,
+    0::numeric AS uncertain_iterations,
+    trim_scale(l.uncertain_usd) AS uncertain_usd,
+    l.tokens_known,
+    l.usd_known,
+    l.resources,
+    j.effective_at,
+    j.recorded_at
+   FROM ledger_private.usage_lines l
+     JOIN ledger_private.journal j ON j.tenant_id = l.tenant_id AND j.pool_id = l.pool_id AND j.seq = l.seq
+UNION ALL
+ SELECT j.tenant_id,
+    j.pool_id,
+    j.seq,
+    NULL::integer AS line,
+    j.run_id,
+    j.node_id,
+    j.kind,
+    j.operation_id,
+    j.provider,
+    j.model,
+    j.provider_request_id,
+    j.purpose,
+    j.tags,
+    COALESCE(j.iterations, 0::numeric) - l.iterations AS iterations,
+    COALESCE(j.input_tokens, 0::numeric) - l.input_tokens AS input_tokens,
+    COALESCE(j.output_tokens, 0::numeric) - l.output_tokens AS output_tokens,
+    COALESCE(j.cache_read_tokens, 0::numeric) - l.cache_read_tokens AS cache_read_tokens,
+    COALESCE(j.cache_write_tokens, 0::numeric) - l.cache_write_tokens AS cache_write_tokens,
+    COALESCE(j.reasoning_tokens, 0::numeric) - l.reasoning_tokens AS reasoning_tokens,
+    COALESCE(j.charged_tokens, 0::numeric) - l.charged_tokens AS charged_tokens,
+    trim_scale(
+        CASE
+            WHEN l.lines = 0 THEN j.usd
+            ELSE COALESCE(j.usd, 0::numeric) - l.usd
+        END) AS usd,
+    COALESCE(j.ms, 0::numeric) - l.ms AS ms,
+    COALESCE(j.uncertain_tokens, 0::numeric) AS uncertain_tokens,
+    COALESCE(j.uncertain_iterations, 0::numeric) AS uncertain_iterations,
+    trim_scale(COALESCE(j.uncertain_usd, 0::numeric) - l.uncertain_usd) AS uncertain_usd,
+    j.tokens_known,
+    j.usd_known,
+    r.resources,
+    j.effective_at,
+    j.recorded_at
+   FROM ledger_private.journal j
+     CROSS JOIN LATERAL ( SELECT count(*) AS lines,
+            COALESCE(sum(l_1.iterations), 0::numeric) AS iterations,
+            COALESCE(sum(l_1.input_tokens), 0::numeric) AS input_tokens,
+            COALESCE(sum(l_1.output_tokens), 0::numeric) AS output_tokens,
+            COALESCE(sum(l_1.cache_read_tokens), 0::numeric) AS cache_read_tokens,
+            COALESCE(sum(l_1.cache_write_tokens), 0::numeric) AS cache_write_tokens,
+            COALESCE(sum(l_1.reasoning_tokens), 0::numeric) AS reasoning_tokens,
+            COALESCE(sum(l_1.charged_tokens), 0::numeric) AS charged_tokens,
+            COALESCE(sum(l_1.usd), 0::numeric) AS usd,
+            COALESCE(sum(l_1.ms), 0::numeric) AS ms,
+            COALESCE(sum(l_1.uncertain_usd), 0::numeric) AS uncertain_usd
+           FROM ledger_private.usage_lines l_1
+          WHERE l_1.tenant_id = j.tenant_id AND l_1.pool_id = j.pool_id AND l_1.seq = j.seq) l
+     CROSS JOIN LATERAL ( SELECT jsonb_object_agg(d.name, jsonb_build_object('amount', trim_scale(d.amount))) AS resources
+           FROM ( SELECT a.name,
+                    sum(a.amount) AS amount
+                   FROM ( SELECT e.key AS name,
+                            (e.value ->> 'amount'::text)::numeric AS amount
+                           FROM jsonb_each(j.resources) e(key, value)
+                        UNION ALL
+                         SELECT e.key,
+                            - ((e.value ->> 'amount'::text)::numeric)
+                           FROM ledger_private.usage_lines k
+                             CROSS JOIN LATERAL jsonb_each(k.resources) e(key, value)
+                          WHERE k.tenant_id = j.tenant_id AND k.pool_id = j.pool_id AND k.seq = j.seq) a
+                  GROUP BY a.name) d
+          WHERE d.amount <> 0::numeric) r
+  WHERE j.source_pool_id IS NULL AND (j.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text])) AND (l.lines = 0 OR COALESCE(j.iterations, 0::numeric) IS DISTINCT FROM l.iterations OR COALESCE(j.input_tokens, 0::numeric) IS DISTINCT FROM l.input_tokens OR COALESCE(j.output_tokens, 0::numeric) IS DISTINCT FROM l.output_tokens OR COALESCE(j.charged_tokens, 0::numeric) IS DISTINCT FROM l.charged_tokens OR COALESCE(j.cache_read_tokens, 0::numeric) IS DISTINCT FROM l.cache_read_tokens OR COALESCE(j.cache_write_tokens, 0::numeric) IS DISTINCT FROM l.cache_write_tokens OR COALESCE(j.reasoning_tokens, 0::numeric) IS DISTINCT FROM l.reasoning_tokens OR COALESCE(j.usd, 0::numeric) IS DISTINCT FROM l.usd OR COALESCE(j.ms, 0::numeric) IS DISTINCT FROM l.ms OR COALESCE(j.uncertain_usd, 0::numeric) IS DISTINCT FROM l.uncertain_usd OR COALESCE(j.uncertain_tokens, 0::numeric) IS DISTINCT FROM 0::numeric OR COALESCE(j.uncertain_iterations, 0::numeric) IS DISTINCT FROM 0::numeric OR r.resources IS NOT NULL);
+alter view ledger.usage_lines owner to ledger_owner;
+comment on view ledger.usage_lines is 'What prices and attribution read: one row per line, or per event without lines.';
+grant select on ledger.usage_lines to ledger_admin;
+grant select on ledger.usage_lines to ledger_auditor;
+grant select on ledger.usage_lines to ledger_writer;
+
+create view ledger_private.audit_balances with (security_invoker=true) as
+ SELECT tenant_id,
+    pool_id,
+    'balance-differs-from-journal'::text AS rule,
+    jsonb_build_object('channel', channel, 'balance', balance, 'journal', journal) AS detail
+   FROM ( SELECT c.tenant_id,
+            c.pool_id,
+            c.channel,
+            jsonb_build_object('total', trim_scale(COALESCE(c.total, 0::numeric)), 'reserved', trim_scale(c.reserved), 'committed', trim_scale(c.committed), 'uncertain', trim_scale(c.uncertain), 'unknown', c.unknown, 'seals', c.seals, 'remainder', trim_scale(c.remainder)) AS balance,
+            jsonb_build_object('total', trim_scale(COALESCE(s.funded, 0::numeric)), 'reserved', trim_scale(COALESCE(s.held, 0::numeric)), 'committed', trim_scale(COALESCE(s.spent, 0::numeric)), 'uncertain', trim_scale(COALESCE(s.uncertain, 0::numeric)), 'unknown', COALESCE(s.unknown, 0::bigint), 'seals',
+                CASE
+                    WHEN c.total IS NOT NULL AND p.unknown_usd = 'seal'::text THEN COALESCE(s.seals, 0::bigint)
+                    ELSE 0::bigint
+                END, 'remainder', trim_scale(COALESCE(s.remainder, 0::numeric))) AS journal
+           FROM ledger_private.channels c
+             JOIN ledger_private.pools p ON p.tenant_id = c.tenant_id AND p.pool_id = c.pool_id
+             LEFT JOIN ( SELECT j.tenant_id,
+                    j.pool_id,
+                    m.channel,
+                    sum(m.funded) AS funded,
+                    sum(m.held) AS held,
+                    sum(m.spent) AS spent,
+                    sum(m.uncertain) AS uncertain,
+                    sum(m.unknown) AS unknown,
+                    sum(m.seals) AS seals,
+                    sum(m.remainder) AS remainder
+                   FROM ledger_private.journal j
+                     CROSS JOIN LATERAL ( SELECT 'tokens'::text AS channel,
+                            j.tokens_funded AS funded,
+                            j.tokens_held AS held,
+                            j.tokens_spent AS spent,
+                            j.tokens_uncertain AS uncertain,
+                            j.tokens_unknown AS unknown,
+                            0 AS seals,
+                            0::numeric AS remainder
+                        UNION ALL
+                         SELECT 'iterations'::text,
+                            j.iterations_funded,
+                            j.iterations_held,
+                            j.iterations_spent,
+                            j.iterations_uncertain,
+                            j.iterations_unknown,
+                            0,
+                            0
+                        UNION ALL
+                         SELECT 'usd'::text,
+                            j.usd_funded,
+                            j.usd_held,
+                            COALESCE(j.usd_spent, 0::numeric) + COALESCE(j.usd_remainder, 0::numeric),
+                            COALESCE(j.usd_uncertain, 0::numeric) + COALESCE(j.usd_remainder, 0::numeric),
+                            j.usd_unknown,
+                            j.usd_seals,
+                            j.usd_remainder
+                        UNION ALL
+                         SELECT r.key,
+                            (r.value -> 'funded'::text)::numeric AS "numeric",
+                            (r.value -> 'held'::text)::numeric AS "numeric",
+                            (r.value -> 'spent'::text)::numeric AS "numeric",
+                            (r.value -> 'uncertain'::text)::numeric AS "numeric",
+                            (r.value -> 'unknown'::text)::integer AS int4,
+                            0,
+                            0
+                           FROM jsonb_each(j.resource_moves) r(key, value)) m
+                  GROUP BY j.tenant_id, j.pool_id, m.channel) s ON s.tenant_id = c.tenant_id AND s.pool_id = c.pool_id AND s.channel = c.channel) b
+  WHERE balance <> journal;
+alter view ledger_private.audit_balances owner to ledger_owner;
+comment on view ledger_private.audit_balances is 'Invariants 1 to 3: every channel row is the sum of its postings.';
+grant select on ledger_private.audit_balances to ledger_admin;
+grant select on ledger_private.audit_balances to ledger_auditor;
+grant select on ledger_private.audit_balances to ledger_writer;
+
+create view ledger_private.audit_children with (security_invoker=true) as
+ SELECT c.tenant_id,
+    c.pool_id,
+    'child-total-differs-from-parent'::text AS rule,
+    jsonb_build_object('channel', c.channel, 'state', p.state, 'total', trim_scale(c.total), 'hold', COALESCE((n.hold -> c.channel)::numeric, 0::numeric), 'committed_by_parent', trim_scale(COALESCE(b.spent, 0::numeric))) AS detail
+   FROM ledger_private.pools p
+     JOIN ledger_private.channels c ON c.tenant_id = p.tenant_id AND c.pool_id = p.pool_id
+     JOIN ledger_private.channels u ON u.tenant_id = p.tenant_id AND u.pool_id = p.parent_pool_id AND u.channel = c.channel
+     JOIN ledger_private.nodes n ON n.tenant_id = p.tenant_id AND n.node_id = p.pool_id
+     LEFT JOIN ( SELECT j.tenant_id,
+            j.pool_id,
+            j.node_id,
+            m.channel,
+            sum(m.spent) AS spent
+           FROM ledger_private.journal j
+             CROSS JOIN LATERAL ( SELECT 'tokens'::text AS channel,
+                    COALESCE(j.tokens_spent, 0::numeric) AS spent
+                UNION ALL
+                 SELECT 'iterations'::text,
+                    COALESCE(j.iterations_spent, 0::numeric) AS "coalesce"
+                UNION ALL
+                 SELECT 'usd'::text,
+                    COALESCE(j.usd_spent, 0::numeric) AS "coalesce"
+                UNION ALL
+                 SELECT r.key,
+                    COALESCE((r.value -> 'spent'::text)::numeric, 0::numeric) AS "coalesce"
+                   FROM jsonb_each(j.resource_moves) r(key, value)) m
+          WHERE j.source_pool_id = j.node_id AND (j.kind = ANY (ARRAY['settled'::text, 'cancelled'::text, 'corrected'::text]))
+          GROUP BY j.tenant_id, j.pool_id, j.node_id, m.channel) b ON b.tenant_id = p.tenant_id AND b.pool_id = p.parent_pool_id AND b.node_id = p.pool_id AND b.channel = c.channel
+  WHERE c.total IS NOT NULL AND
+        CASE p.state
+            WHEN 'closed'::text THEN c.total <> COALESCE(b.spent, 0::numeric) OR c.free <> 0::numeric
+            ELSE u.total IS NOT NULL AND c.total <> COALESCE((n.hold -> c.channel)::numeric, 0::numeric)
+        END
+UNION ALL
+ SELECT c.tenant_id,
+    c.pool_id,
+    'closed-pool-has-holds'::text AS rule,
+    jsonb_build_object('channel', c.channel, 'reserved', trim_scale(c.reserved)) AS detail
+   FROM ledger_private.channels c
+     JOIN ledger_private.pools p ON p.tenant_id = c.tenant_id AND p.pool_id = c.pool_id
+  WHERE p.state = 'closed'::text AND c.reserved <> 0::numeric;
+alter view ledger_private.audit_children owner to ledger_owner;
+comment on view ledger_private.audit_children is 'Invariant 7: an open child pools total is its parents hold for its node; a closed ones total is what the parent committed for it.';
+grant select on ledger_private.audit_children to ledger_admin;
+grant select on ledger_private.audit_children to ledger_auditor;
+grant select on ledger_private.audit_children to ledger_writer;
+
+create view ledger_private.audit_draws with (security_invoker=true) as
+ SELECT d.tenant_id,
+    d.pool_id,
+    'drawn-differs-from-source'::text AS rule,
+    jsonb_build_object('source_pool_id', d.source_pool_id, 'source_seq', d.source_seq, 'channel', d.channel, 'drawn', d.drawn, 'spent', d.spent) AS detail
+   FROM ( SELECT COALESCE(s.tenant_id, q.tenant_id) AS tenant_id,
+            COALESCE(s.payer_pool_id, q.pool_id) AS pool_id,
+            COALESCE(s.pool_id, q.source_pool_id) AS source_pool_id,
+            COALESCE(s.seq, q.source_seq) AS source_seq,
+            COALESCE(s.channel, q.channel) AS channel,
+            COALESCE(q.spent, 0::numeric) AS drawn,
+            COALESCE(s.spent, 0::numeric) AS spent
+           FROM ( SELECT j.tenant_id,
+                    j.pool_id,
+                    j.seq,
+                    m.channel,
+                    m.spent,
+                    c.payer_pool_id
+                   FROM ledger_private.journal j
+                     CROSS JOIN LATERAL ( SELECT 'usd'::text AS channel,
+                            COALESCE(j.usd_spent, 0::numeric) AS spent
+                        UNION ALL
+                         SELECT r.key,
+                            COALESCE((r.value -> 'spent'::text)::numeric, 0::numeric) AS "coalesce"
+                           FROM jsonb_each(j.resource_moves) r(key, value)) m
+                     JOIN ledger_private.channels c ON c.tenant_id = j.tenant_id AND c.pool_id = j.pool_id AND c.channel = m.channel AND c.payer_pool_id <> c.pool_id
+                     LEFT JOIN ledger_private.channels b ON b.tenant_id = j.tenant_id AND b.pool_id = j.source_pool_id AND b.channel = m.channel
+                  WHERE m.spent <> 0::numeric AND (j.source_pool_id IS NULL OR b.payer_pool_id = b.pool_id)) s
+             FULL JOIN ( SELECT j.tenant_id,
+                    j.pool_id,
+                    j.source_pool_id,
+                    j.source_seq,
+                    m.channel,
+                    m.spent
+                   FROM ledger_private.journal j
+                     CROSS JOIN LATERAL ( SELECT 'usd'::text AS channel,
+                            COALESCE(j.usd_spent, 0::numeric) AS spent
+                        UNION ALL
+                         SELECT r.key,
+                            COALESCE((r.value -> 'spent'::text)::numeric, 0::numeric) AS "coalesce"
+                           FROM jsonb_each(j.resource_moves) r(key, value)) m
+                  WHERE j.kind = 'drawn'::text AND m.spent <> 0::numeric) q ON q.tenant_id = s.tenant_id AND q.pool_id = s.payer_pool_id AND q.source_pool_id = s.pool_id AND q.source_seq = s.seq AND q.channel = s.channel) d
+  WHERE d.drawn <> d.spent
+UNION ALL
+ SELECT p.tenant_id,
+    p.pool_id,
+    'payer-links-differ'::text AS rule,
+    jsonb_build_object('pool', p.payers, 'channels', c.payers) AS detail
+   FROM ledger_private.pools p
+     CROSS JOIN LATERAL ( SELECT array_agg(DISTINCT c_1.payer_pool_id) FILTER (WHERE c_1.payer_pool_id <> c_1.pool_id) AS payers
+           FROM ledger_private.channels c_1
+          WHERE c_1.tenant_id = p.tenant_id AND c_1.pool_id = p.pool_id) c
+  WHERE p.payers IS DISTINCT FROM c.payers
+UNION ALL
+ SELECT c.tenant_id,
+    c.pool_id,
+    'payer-caps-nothing'::text AS rule,
+    jsonb_build_object('channel', c.channel, 'payer_pool_id', c.payer_pool_id) AS detail
+   FROM ledger_private.channels c
+     JOIN ledger_private.channels q ON q.tenant_id = c.tenant_id AND q.pool_id = c.payer_pool_id AND q.channel = c.channel
+  WHERE q.total IS NULL;
+alter view ledger_private.audit_draws owner to ledger_owner;
+comment on view ledger_private.audit_draws is 'What a payer drew is what was spent below on its account, event by event.';
+grant select on ledger_private.audit_draws to ledger_admin;
+grant select on ledger_private.audit_draws to ledger_auditor;
+grant select on ledger_private.audit_draws to ledger_writer;
+
+create view ledger_private.audit_endings with (security_invoker=true) as
+ SELECT n.tenant_id,
+    n.parent_node_id AS pool_id,
+    'ending-without-terminal-row'::text AS rule,
+    jsonb_build_object('node_id', n.node_id, 'status', n.status, 'terminal_seq', n.terminal_seq) AS detail
+   FROM ledger_private.nodes n
+     LEFT JOIN ledger_private.journal j ON j.tenant_id = n.tenant_id AND j.pool_id = n.parent_node_id AND j.seq = n.terminal_seq AND j.node_id = n.node_id AND (j.kind = ANY (ARRAY['settled'::text, 'cancelled'::text, 'expired'::text]))
+  WHERE n.parent_node_id IS NOT NULL AND (n.ended_at IS NOT NULL) <> (j.seq IS NOT NULL)
+UNION ALL
+ SELECT j.tenant_id,
+    j.pool_id,
+    'journal-of-no-node'::text AS rule,
+    jsonb_build_object('seq', j.seq, 'node_id', j.node_id) AS detail
+   FROM ledger_private.journal j
+     LEFT JOIN ledger_private.nodes n ON n.tenant_id = j.tenant_id AND n.node_id = j.node_id
+  WHERE j.node_id IS NOT NULL AND n.node_id IS NULL
+UNION ALL
+ SELECT h.tenant_id,
+    h.pool_id,
+    'deliveries-miscounted'::text AS rule,
+    jsonb_build_object('undelivered', h.undelivered, 'waiting', COALESCE(t.waiting, 0::bigint), 'next_cursor', h.next_cursor, 'delivered', COALESCE(t.delivered, 0::bigint)) AS detail
+   FROM ledger_private.pool_heads h
+     LEFT JOIN LATERAL ( SELECT count(*) FILTER (WHERE j.kind <> 'delivered'::text AND j.seq > h.delivered_seq) AS waiting,
+            count(*) FILTER (WHERE j.kind = 'delivered'::text) AS delivered
+           FROM ledger_private.journal j
+          WHERE j.tenant_id = h.tenant_id AND j.pool_id = h.pool_id AND (j.kind = ANY (ARRAY['settled'::text, 'cancelled'::text, 'expired'::text, 'delivered'::text]))) t ON true
+  WHERE h.undelivered <> t.waiting OR h.next_cursor <> t.delivered
+UNION ALL
+ SELECT o.tenant_id,
+    o.pool_id,
+    'operation-without-row'::text AS rule,
+    jsonb_build_object('operation_id', o.operation_id, 'seq', o.seq) AS detail
+   FROM ledger_private.operations o
+     LEFT JOIN ledger_private.journal j ON j.tenant_id = o.tenant_id AND j.pool_id = o.pool_id AND j.seq = o.seq
+  WHERE o.seq IS NOT NULL AND j.operation_id IS DISTINCT FROM o.operation_id;
+alter view ledger_private.audit_endings owner to ledger_owner;
+comment on view ledger_private.audit_endings is 'Invariant 4: every ended child has its one terminal row in its parent, delivered rows are counted, and rows name nodes and operations that exist.';
+grant select on ledger_private.audit_endings to ledger_admin;
+grant select on ledger_private.audit_endings to ledger_auditor;
+grant select on ledger_private.audit_endings to ledger_writer;
+
+create view ledger_private.audit_holds with (security_invoker=true) as
+ SELECT c.tenant_id,
+    c.pool_id,
+    'reserved-differs-from-open-holds'::text AS rule,
+    jsonb_build_object('channel', c.channel, 'reserved', trim_scale(c.reserved), 'holds', COALESCE(o.held, 0::numeric)) AS detail
+   FROM ledger_private.channels c
+     LEFT JOIN ( SELECT n.tenant_id,
+            n.parent_node_id,
+            h.key AS channel,
+            sum(h.value::numeric) AS held
+           FROM ledger_private.nodes n
+             CROSS JOIN LATERAL jsonb_each(n.hold) h(key, value)
+          WHERE n.ended_at IS NULL
+          GROUP BY n.tenant_id, n.parent_node_id, h.key) o ON o.tenant_id = c.tenant_id AND o.parent_node_id = c.pool_id AND o.channel = c.channel
+  WHERE c.reserved <> COALESCE(o.held, 0::numeric)
+UNION ALL
+ SELECT h.tenant_id,
+    h.pool_id,
+    'head-miscounts-children'::text AS rule,
+    jsonb_build_object('children', h.children, 'open_holds', h.open_holds, 'nodes', COALESCE(n.children, 0::bigint), 'open_nodes', COALESCE(n.open, 0::bigint)) AS detail
+   FROM ledger_private.pool_heads h
+     LEFT JOIN ( SELECT n_1.tenant_id,
+            n_1.parent_node_id,
+            count(*) AS children,
+            count(*) FILTER (WHERE n_1.ended_at IS NULL) AS open,
+            min(n_1.lease_at) FILTER (WHERE n_1.ended_at IS NULL) AS next_lease_at
+           FROM ledger_private.nodes n_1
+          GROUP BY n_1.tenant_id, n_1.parent_node_id) n ON n.tenant_id = h.tenant_id AND n.parent_node_id = h.pool_id
+  WHERE h.children <> COALESCE(n.children, 0::bigint) OR h.open_holds <> COALESCE(n.open, 0::bigint) OR n.next_lease_at IS NOT NULL AND COALESCE(h.next_lease_at > n.next_lease_at, true);
+alter view ledger_private.audit_holds owner to ledger_owner;
+comment on view ledger_private.audit_holds is 'Invariant 3: reserved is the sum of the open holds, and the head counts them.';
+grant select on ledger_private.audit_holds to ledger_admin;
+grant select on ledger_private.audit_holds to ledger_auditor;
+grant select on ledger_private.audit_holds to ledger_writer;
+
+create view ledger_private.audit_runs with (security_invoker=true) as
+ SELECT v.tenant_id,
+    v.run_id AS pool_id,
+    'roll-up-differs-from-root'::text AS rule,
+    jsonb_build_object('rolled_up', jsonb_build_object('tokens', s.charged_tokens, 'iterations', s.iterations, 'usd', s.usd), 'booked', jsonb_build_object('tokens', trim_scale(v.tokens), 'iterations', trim_scale(v.iterations), 'usd', trim_scale(v.usd))) AS detail
+   FROM ( SELECT b.tenant_id,
+            b.run_id,
+            sum(b.booked) FILTER (WHERE b.channel = 'tokens'::text) AS tokens,
+            sum(b.booked) FILTER (WHERE b.channel = 'iterations'::text) AS iterations,
+            sum(b.booked) FILTER (WHERE b.channel = 'usd'::text) AS usd
+           FROM ( SELECT p.tenant_id,
+                    p.run_id,
+                    c.channel,
+                        CASE
+                            WHEN p.pool_id = p.run_id THEN c.committed
+                            WHEN p.state <> 'closed'::text AND (c.payer_pool_id = c.pool_id OR q.run_id IS DISTINCT FROM p.run_id) THEN c.committed
+                            ELSE 0::numeric
+                        END - c.remainder AS booked
+                   FROM ledger_private.pools p
+                     CROSS JOIN LATERAL ( SELECT c_1.tenant_id,
+                            c_1.pool_id,
+                            c_1.channel,
+                            c_1.unit,
+                            c_1.total,
+                            c_1.free,
+                            c_1.reserved,
+                            c_1.committed,
+                            c_1.uncertain,
+                            c_1.remainder,
+                            c_1.unknown,
+                            c_1.seals,
+                            c_1.payer_pool_id
+                           FROM ledger_private.channels c_1
+                          WHERE c_1.tenant_id = p.tenant_id AND c_1.pool_id = p.pool_id AND (c_1.channel = ANY (ARRAY['tokens'::text, 'iterations'::text, 'usd'::text]))
+                         OFFSET 0) c
+                     LEFT JOIN LATERAL ( SELECT q_1.run_id
+                           FROM ledger_private.pools q_1
+                          WHERE q_1.tenant_id = c.tenant_id AND q_1.pool_id = c.payer_pool_id
+                         LIMIT 1) q ON true
+                  WHERE p.run_id IS NOT NULL) b
+          GROUP BY b.tenant_id, b.run_id) v
+     CROSS JOIN LATERAL ( SELECT s_1.charged_tokens,
+            s_1.iterations,
+            s_1.usd
+           FROM ledger.spent_breakdown s_1
+          WHERE s_1.tenant_id = v.tenant_id AND s_1.run_id = v.run_id AND s_1.source = 'total'::text
+         OFFSET 0) s
+  WHERE v.tokens IS DISTINCT FROM s.charged_tokens OR v.iterations IS DISTINCT FROM s.iterations OR v.usd IS DISTINCT FROM s.usd;
+alter view ledger_private.audit_runs owner to ledger_owner;
+comment on view ledger_private.audit_runs is 'The roll-up of a run is what its root pool committed, less what only a seal put there.';
+grant select on ledger_private.audit_runs to ledger_admin;
+grant select on ledger_private.audit_runs to ledger_auditor;
+grant select on ledger_private.audit_runs to ledger_writer;
+
+create view ledger_private.audit_sequence with (security_invoker=true) as
+ SELECT h.tenant_id,
+    h.pool_id,
+    'seq-not-dense'::text AS rule,
+    jsonb_build_object('seq', h.seq, 'rows', COALESCE(j.rows, 0::bigint), 'first', j.first, 'last', j.last) AS detail
+   FROM ledger_private.pool_heads h
+     LEFT JOIN ( SELECT j_1.tenant_id,
+            j_1.pool_id,
+            count(*) AS rows,
+            min(j_1.seq) AS first,
+            max(j_1.seq) AS last
+           FROM ledger_private.journal j_1
+          GROUP BY j_1.tenant_id, j_1.pool_id) j ON j.tenant_id = h.tenant_id AND j.pool_id = h.pool_id
+  WHERE h.seq IS DISTINCT FROM j.rows OR h.seq IS DISTINCT FROM j.last OR 1 IS DISTINCT FROM j.first
+UNION ALL
+ SELECT j.tenant_id,
+    j.pool_id,
+    'journal-of-no-pool'::text AS rule,
+    jsonb_build_object('rows', count(*)) AS detail
+   FROM ledger_private.journal j
+  WHERE NOT (EXISTS ( SELECT
+           FROM ledger_private.pool_heads h
+          WHERE h.tenant_id = j.tenant_id AND h.pool_id = j.pool_id))
+  GROUP BY j.tenant_id, j.pool_id;
+alter view ledger_private.audit_sequence owner to ledger_owner;
+comment on view ledger_private.audit_sequence is 'Invariant 5: seq is dense per pool, and the head knows the last one.';
+grant select on ledger_private.audit_sequence to ledger_admin;
+grant select on ledger_private.audit_sequence to ledger_auditor;
+grant select on ledger_private.audit_sequence to ledger_writer;
+
+create view ledger_private.audit_usage with (security_invoker=true) as
+ SELECT j.tenant_id,
+    j.pool_id,
+    'usage-differs-from-posting'::text AS rule,
+    jsonb_build_object('seq', j.seq, 'kind', j.kind) AS detail
+   FROM ledger_private.journal j
+  WHERE j.source_pool_id IS NULL AND (j.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text])) AND (COALESCE(j.charged_tokens, 0::numeric) <> COALESCE(j.tokens_spent, 0::numeric) OR COALESCE(j.iterations, 0::numeric) <> COALESCE(j.iterations_spent, 0::numeric) OR COALESCE(j.usd, 0::numeric) <> COALESCE(j.usd_spent, 0::numeric) OR COALESCE(j.uncertain_usd, 0::numeric) <> COALESCE(j.usd_uncertain, 0::numeric) OR COALESCE(j.uncertain_tokens, 0::numeric) <> COALESCE(j.tokens_uncertain, 0::numeric))
+UNION ALL
+ SELECT j.tenant_id,
+    j.pool_id,
+    'drawn-row-spends'::text AS rule,
+    jsonb_build_object('seq', j.seq) AS detail
+   FROM ledger_private.journal j
+  WHERE j.kind = 'drawn'::text AND j.iterations IS NOT NULL
+UNION ALL
+ SELECT t.tenant_id,
+    NULL::text AS pool_id,
+    'frozen-pools-miscounted'::text AS rule,
+    jsonb_build_object('counted', t.frozen_pools, 'frozen', COALESCE(p.frozen, 0::bigint)) AS detail
+   FROM ledger_private.tenants t
+     LEFT JOIN ( SELECT p_1.tenant_id,
+            count(*) AS frozen
+           FROM ledger_private.pools p_1
+          WHERE p_1.state = 'frozen'::text
+          GROUP BY p_1.tenant_id) p ON p.tenant_id = t.tenant_id
+  WHERE t.frozen_pools <> COALESCE(p.frozen, 0::bigint);
+alter view ledger_private.audit_usage owner to ledger_owner;
+comment on view ledger_private.audit_usage is 'What an event consumed is what it moved: own usage equals own postings, corrections included.';
+grant select on ledger_private.audit_usage to ledger_admin;
+grant select on ledger_private.audit_usage to ledger_auditor;
+grant select on ledger_private.audit_usage to ledger_writer;
