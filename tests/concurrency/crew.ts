@@ -5,23 +5,31 @@ import { fileURLToPath } from "node:url";
 import type { Job, Order, Reply, Report } from "./jobs.js";
 
 const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url));
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Processes that each do one job at a time. */
 export interface Crew {
-  /** Gives every worker its job, all at once, and waits for all reports. */
+  /** Gives the first workers a job each, all at once, and waits for all reports. */
   run(url: string, jobs: readonly Job[]): Promise<Report[]>;
+  /** Gives one of them a job. */
+  give(index: number, url: string, job: Job): Promise<Report>;
+  /** Sends a signal to one of them. */
+  signal(index: number, signal: NodeJS.Signals): void;
   /** Ends the processes. */
   stop(): Promise<void>;
 }
 
 /** Starts `size` processes. */
 export function startCrew(size: number): Crew {
-  const workers = Array.from({ length: size }, () => fork(WORKER, { execArgv: ["--import", "tsx"] }));
+  const workers = Array.from({ length: size }, () => fork(WORKER, { cwd: ROOT, execArgv: ["--import", "tsx"] }));
   let orders = 0;
+  const give = (index: number, url: string, job: Job): Promise<Report> =>
+    ask(workers[index] as ChildProcess, { number: orders++, url, job });
   return {
-    async run(url, jobs) {
-      if (jobs.length > size) throw new Error(`${jobs.length} jobs for ${size} workers`);
-      return Promise.all(jobs.map((job, index) => ask(workers[index] as ChildProcess, { number: orders++, url, job })));
+    give,
+    run: (url, jobs) => Promise.all(jobs.map((job, index) => give(index, url, job))),
+    signal(index, signal) {
+      workers[index]?.kill(signal);
     },
     async stop() {
       await Promise.all(workers.map(end));

@@ -5,12 +5,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../setup/database.js";
 import { type Crew, startCrew } from "./crew.js";
-import type { Job, Report } from "./jobs.js";
+import { type Job, perSecond } from "./jobs.js";
 import { type EntryPoint, type Operation, spendOf, submit, withId } from "./operations.js";
+import { PATIENCE_MS, STRESS } from "./stress.js";
 
 const WORKERS = 8;
 const POOLS_PER_WORKER = 8;
-const ROUNDS = Number(process.env.DISJOINT_ROUNDS ?? 10);
+const ROUNDS = 5 * STRESS;
 const TOLERATED_RETRIES = 0.01;
 
 /** The operations of one round on one pool; the child's id is the one the ledger derives. */
@@ -58,12 +59,6 @@ function callsOf(worker: number, tenantId: string, entryPoint: EntryPoint): Job 
   return { kind: "calls", entryPoint, tenantId, batches };
 }
 
-function perSecond(reports: readonly Report[], calls: number): number {
-  const seconds =
-    Math.max(...reports.map(({ endedAt }) => endedAt)) - Math.min(...reports.map(({ startedAt }) => startedAt));
-  return Math.round((calls * 1000) / seconds);
-}
-
 describe.each<EntryPoint>(["submit", "apply"])("one operation a call of ledger.%s", (entryPoint) => {
   let database: TestDatabase;
   beforeAll(async () => {
@@ -72,26 +67,30 @@ describe.each<EntryPoint>(["submit", "apply"])("one operation a call of ledger.%
   });
   afterAll(() => database?.drop());
 
-  it("hardly ever fails for the sake of another pool", async () => {
-    const workers = [...Array(WORKERS).keys()];
-    const count = ROUNDS * ROUND.length * POOLS_PER_WORKER;
-    const reports = await crew.run(
-      database.url,
-      workers.map((worker) => callsOf(worker, "t", entryPoint)),
-    );
-    const updates = await crew.run(
-      database.url,
-      workers.map((worker): Job => ({ kind: "updates", row: worker + 1, count })),
-    );
-    const answers = reports.flatMap((report) => report.answers);
-    const retries = reports.flatMap((report) => report.retries);
-    console.log(
-      `${entryPoint}: ${perSecond(reports, answers.length)} calls/s, ${retries.length} retries in ${answers.length} calls; ` +
-        `bare update: ${perSecond(updates, count * WORKERS)}/s, ${updates.flatMap((report) => report.retries).length} retries`,
-    );
-    expect(answers.filter(({ status }) => status !== "ok")).toEqual([]);
-    expect(answers).toHaveLength(count * WORKERS);
-    expect((await database.pool.query("select * from ledger.audit")).rows).toEqual([]);
-    expect(retries.length).toBeLessThanOrEqual(answers.length * TOLERATED_RETRIES);
-  });
+  it(
+    "hardly ever fails for the sake of another pool",
+    async () => {
+      const workers = [...Array(WORKERS).keys()];
+      const count = ROUNDS * ROUND.length * POOLS_PER_WORKER;
+      const reports = await crew.run(
+        database.url,
+        workers.map((worker) => callsOf(worker, "t", entryPoint)),
+      );
+      const updates = await crew.run(
+        database.url,
+        workers.map((worker): Job => ({ kind: "updates", row: worker + 1, count })),
+      );
+      const answers = reports.flatMap((report) => report.answers);
+      const retries = reports.flatMap((report) => report.retries);
+      console.log(
+        `${entryPoint}: ${perSecond(reports, answers.length)} calls/s, ${retries.length} retries in ${answers.length} calls; ` +
+          `bare update: ${perSecond(updates, count * WORKERS)}/s, ${updates.flatMap((report) => report.retries).length} retries`,
+      );
+      expect(answers.filter(({ status }) => status !== "ok")).toEqual([]);
+      expect(answers).toHaveLength(count * WORKERS);
+      expect((await database.pool.query("select * from ledger.audit")).rows).toEqual([]);
+      expect(retries.length).toBeLessThanOrEqual(answers.length * TOLERATED_RETRIES);
+    },
+    PATIENCE_MS,
+  );
 });

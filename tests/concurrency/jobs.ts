@@ -17,7 +17,14 @@ export interface UpdatesJob {
   readonly count: number;
 }
 
-export type Job = CallsJob | UpdatesJob;
+/** A transaction of the caller's own that applies operations and is never ended. */
+export interface UnfinishedJob {
+  readonly kind: "unfinished";
+  readonly tenantId: string;
+  readonly operations: readonly Operation[];
+}
+
+export type Job = CallsJob | UpdatesJob | UnfinishedJob;
 
 /** How a job went. */
 export interface Report {
@@ -28,6 +35,13 @@ export interface Report {
   /** When the first call was sent and the last one answered, by the machine's clock. */
   readonly startedAt: number;
   readonly endedAt: number;
+}
+
+/** Calls a second of workers that were given their jobs at once. */
+export function perSecond(reports: readonly Report[], calls: number): number {
+  const startedAt = Math.min(...reports.map((report) => report.startedAt));
+  const endedAt = Math.max(...reports.map((report) => report.endedAt));
+  return Math.round((calls * 1_000) / (endedAt - startedAt));
 }
 
 /** To a worker: a job under a number, and where to do it. */

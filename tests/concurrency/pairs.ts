@@ -6,6 +6,9 @@
 /** The operations that move balances, or decide whether they may move. */
 export type Verb = "spawn" | "settle" | "meter" | "fund" | "expire" | "close_pool";
 
+/** All of them. */
+export const VERBS: readonly Verb[] = ["spawn", "settle", "meter", "fund", "expire", "close_pool"];
+
 /** Where the two operations act. */
 export type Place = "one pool" | "parent, then child" | "child, then parent" | "two children of one payer";
 
@@ -130,8 +133,6 @@ const CHILD_THEN_PARENT: readonly Pair[] = [
   ["close_pool", "ok", "expire", "ok", "ok"],
   ["close_pool", "ok", "close_pool", "ok", "LG007"],
 ];
-
-const VERBS: readonly Verb[] = ["spawn", "settle", "meter", "fund", "expire", "close_pool"];
 
 /** Children whose dollars nobody declared meet at the pool that pays them, and only there. */
 const SIBLINGS: readonly Pair[] = VERBS.flatMap((first) =>

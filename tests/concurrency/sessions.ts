@@ -2,7 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Client } from "pg";
 import type { TestDatabase } from "../setup/database.js";
-import { type Answer, apply, type Operation, submit } from "./operations.js";
+import { type Answer, apply, type Operation, sqlState, submit } from "./operations.js";
 
 /** A wait that should not be is an error after this long, instead of a test that hangs. */
 const LOCK_TIMEOUT_MS = 10_000;
@@ -44,6 +44,25 @@ export async function openSession(database: TestDatabase): Promise<Session> {
   };
 }
 
+/** Applies in a transaction, and again when that loses, as every caller of apply must; answers how it lost. */
+export async function applyPatiently(
+  session: Session,
+  tenantId: string,
+  operations: readonly Operation[],
+): Promise<string[]> {
+  for (const lost: string[] = []; ; ) {
+    try {
+      await session.begin();
+      await session.apply(tenantId, operations);
+      await session.end("commit");
+      return lost;
+    } catch (error) {
+      lost.push(sqlState(error) ?? String(error));
+      await session.end("rollback");
+    }
+  }
+}
+
 /** Returns once that process waits for a lock of that kind. */
 export async function untilWaiting(observer: Client, pid: number, event: WaitEvent = "advisory"): Promise<void> {
   await until(async () => {
@@ -56,7 +75,11 @@ export async function untilWaiting(observer: Client, pid: number, event: WaitEve
 }
 
 /** Returns once the condition holds; fails, naming it, when it does not for long. */
-export async function until(condition: () => Promise<boolean>, name: string, timeoutMs = LOCK_TIMEOUT_MS): Promise<void> {
+export async function until(
+  condition: () => Promise<boolean>,
+  name: string,
+  timeoutMs = LOCK_TIMEOUT_MS,
+): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`never: ${name}`);
