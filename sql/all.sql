@@ -96,6 +96,7 @@
 --!include private/open_child.sql
 --!include private/set_pool_state.sql
 --!include private/settle_pool.sql
+--!include private/booked_resources.sql
 --!include private/booked_usage.sql
 --!include private/correct_event.sql
 --!include private/event_booked_by.sql

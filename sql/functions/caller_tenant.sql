@@ -9,7 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if pg_has_role(session_user, 'ledger_admin', 'member') or pg_has_role(session_user, 'ledger_owner', 'member') then
+  if pg_has_role(session_user, 'ledger_admin', 'usage') or pg_has_role(session_user, 'ledger_owner', 'usage') then
     return '*';
   end if;
   return (select b.tenant_id from ledger_private.role_bindings b where b.role_name = session_user);

@@ -30,7 +30,7 @@ begin
       v_answers := v_answers || ledger_private.fold(p_tenant_id, p_operations[v_next:v_until - 1], p_at);
       v_next := cardinality(v_answers) + 1;
       continue when v_next = v_until;
-      v_stops := case when v_next - v_folded < 16 then v_stops + 1 else 0 end;
+      v_stops := case when v_next - v_folded < (v_until - v_folded) / 2 then v_stops + 1 else 0 end;
     end if;
 
     if v_places[v_next] is null or p_operations[v_next] ->> 'op' = 'correct' then

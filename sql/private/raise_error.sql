@@ -10,12 +10,15 @@ as $$
 declare
   v_name text;
   v_meaning text;
+  v_message text;
+  v_detail text;
 begin
   select e.name, e.meaning into strict v_name, v_meaning from ledger.error_codes() e where e.code = p_code;
-  raise exception using
-    errcode = p_code,
-    message = format('%s: %s', v_name, coalesce(p_detail ->> 'rule', v_meaning)),
-    detail = (jsonb_build_object('name', v_name) || p_detail)::text,
-    hint = coalesce(p_hint, '');
+  v_message := concat_ws(': ', v_name, nullif(p_detail ->> 'path', ''), coalesce(p_detail ->> 'rule', v_meaning));
+  v_detail := jsonb_build_object('name', v_name) || p_detail;
+  if p_hint is null then
+    raise exception using errcode = p_code, message = v_message, detail = v_detail;
+  end if;
+  raise exception using errcode = p_code, message = v_message, detail = v_detail, hint = p_hint;
 end;
 $$;

@@ -16,7 +16,7 @@ begin
   end if;
   v_shape := case when p_operation ->> 'op' not in ('any', 'spend', 'line') then ledger_private.shape(p_operation ->> 'op') end;
   if v_shape is null then
-    return jsonb_build_object('path', 'op', 'rule', 'is no operation of the ledger');
+    return jsonb_build_object('path', 'op', 'rule', format('%s is no operation of the ledger', coalesce(p_operation -> 'op', 'null')));
   end if;
   v_misfit := ledger_private.misfit(p_operation, v_shape, '', ledger_private.shape('any'));
   if v_misfit is not null then

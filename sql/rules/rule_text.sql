@@ -16,7 +16,7 @@ return case p_kind
   when 'flag' then 'must be true or false'
   when 'score' then 'must be a finite number'
   when 'json' then 'must be JSON other than null of at most 100000 bytes'
-  when 'names' then 'must be a list of at most 1000 texts'
+  when 'names' then 'must be a list of at most 1000 texts of at most 200 characters'
   when 'tags' then 'must be at most 16 pairs of short texts: keys up to 64, values up to 256 characters'
   when 'instant' then 'must be an ISO 8601 instant with a time zone'
   when 'outcome' then 'must be done or down'

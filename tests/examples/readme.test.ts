@@ -27,7 +27,9 @@ it("answers what it asks", async () => {
     if (statement.includes("from ledger.audit")) expect(rows).toEqual([]);
     else if (statement.startsWith("select")) expect(rows, statement).not.toEqual([]);
     if (statement.startsWith("call")) {
-      expect(rows[0].p_results.map((answer: { status: string }) => answer.status)).toEqual(Array(5).fill("ok"));
+      expect(rows[0].p_results.map((answer: { status: string }) => answer.status)).toSatisfy((all: string[]) =>
+        all.every((one) => one === "ok"),
+      );
     }
   }
 });
