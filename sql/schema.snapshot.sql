@@ -77,8 +77,8 @@ create table ledger_private.blobs (
 alter table ledger_private.blobs enable row level security;
 alter table ledger_private.blobs force row level security;
 create policy owner_all on ledger_private.blobs as permissive for all to ledger_owner using (true) with check (true);
-create policy reader_all on ledger_private.blobs as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
-create policy reader_one on ledger_private.blobs as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_all on ledger_private.blobs as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.blobs as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
 alter table ledger_private.blobs owner to ledger_owner;
 comment on table ledger_private.blobs is 'Artifacts by content: sha256:<hex> of the bytes.';
 grant select on table ledger_private.blobs to ledger_admin;
@@ -118,8 +118,8 @@ create table ledger_private.channels (
 alter table ledger_private.channels enable row level security;
 alter table ledger_private.channels force row level security;
 create policy owner_all on ledger_private.channels as permissive for all to ledger_owner using (true) with check (true);
-create policy reader_all on ledger_private.channels as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
-create policy reader_one on ledger_private.channels as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_all on ledger_private.channels as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.channels as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
 alter table ledger_private.channels owner to ledger_owner;
 comment on table ledger_private.channels is 'One quantity of one pool. remainder: the part of committed that only a seal put there; unknown, seals: events of unknown usage still uncorrected.';
 grant select on table ledger_private.channels to ledger_admin;
@@ -208,8 +208,8 @@ CREATE TRIGGER journal_no_truncate BEFORE TRUNCATE ON ledger_private.journal FOR
 alter table ledger_private.journal enable row level security;
 alter table ledger_private.journal force row level security;
 create policy owner_all on ledger_private.journal as permissive for all to ledger_owner using (true) with check (true);
-create policy reader_all on ledger_private.journal as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
-create policy reader_one on ledger_private.journal as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_all on ledger_private.journal as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.journal as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
 alter table ledger_private.journal owner to ledger_owner;
 comment on table ledger_private.journal is 'Append-only. Usage columns say what was consumed; <channel>_<move> columns say what it did to the channel rows of this pool. Null = nothing.';
 grant select on table ledger_private.journal to ledger_admin;
@@ -260,8 +260,8 @@ CREATE INDEX nodes_parent_idx ON ledger_private.nodes USING btree (tenant_id, pa
 alter table ledger_private.nodes enable row level security;
 alter table ledger_private.nodes force row level security;
 create policy owner_all on ledger_private.nodes as permissive for all to ledger_owner using (true) with check (true);
-create policy reader_all on ledger_private.nodes as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
-create policy reader_one on ledger_private.nodes as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_all on ledger_private.nodes as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.nodes as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
 alter table ledger_private.nodes owner to ledger_owner;
 comment on table ledger_private.nodes is 'One agent, worker or request. parent_node_id owns the pool it holds from; terminal_seq: its terminal row there; late: expired, and its truth was booked since.';
 grant select on table ledger_private.nodes to ledger_admin;
@@ -286,8 +286,8 @@ create table ledger_private.operations (
 alter table ledger_private.operations enable row level security;
 alter table ledger_private.operations force row level security;
 create policy owner_all on ledger_private.operations as permissive for all to ledger_owner using (true) with check (true);
-create policy reader_all on ledger_private.operations as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
-create policy reader_one on ledger_private.operations as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_all on ledger_private.operations as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.operations as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
 alter table ledger_private.operations owner to ledger_owner;
 comment on table ledger_private.operations is 'Idempotency: what was asked (digest) and answered. code null = ok; result without pool_id and seq, which have columns.';
 grant select on table ledger_private.operations to ledger_admin;
@@ -313,8 +313,8 @@ create table ledger_private.pool_heads (
 alter table ledger_private.pool_heads enable row level security;
 alter table ledger_private.pool_heads force row level security;
 create policy owner_all on ledger_private.pool_heads as permissive for all to ledger_owner using (true) with check (true);
-create policy reader_all on ledger_private.pool_heads as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
-create policy reader_one on ledger_private.pool_heads as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_all on ledger_private.pool_heads as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.pool_heads as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
 alter table ledger_private.pool_heads owner to ledger_owner;
 comment on table ledger_private.pool_heads is 'The narrow hot row of a pool. seq: last journal row; children: ordinal of the next derived id; next_lease_at: no open hold of this pool has its own lease ending earlier.';
 grant select on table ledger_private.pool_heads to ledger_admin;
@@ -349,8 +349,8 @@ CREATE INDEX pools_parent_idx ON ledger_private.pools USING btree (tenant_id, pa
 alter table ledger_private.pools enable row level security;
 alter table ledger_private.pools force row level security;
 create policy owner_all on ledger_private.pools as permissive for all to ledger_owner using (true) with check (true);
-create policy reader_all on ledger_private.pools as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
-create policy reader_one on ledger_private.pools as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_all on ledger_private.pools as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.pools as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
 alter table ledger_private.pools owner to ledger_owner;
 comment on table ledger_private.pools is 'What seldom changes of a conserved budget. depth_left and deadline_at are the strictest of the pool and all above it; payers: the pools above that pay some channel.';
 grant select on table ledger_private.pools to ledger_admin;
@@ -399,8 +399,8 @@ CREATE INDEX runs_experiment_idx ON ledger_private.runs USING btree (tenant_id, 
 alter table ledger_private.runs enable row level security;
 alter table ledger_private.runs force row level security;
 create policy owner_all on ledger_private.runs as permissive for all to ledger_owner using (true) with check (true);
-create policy reader_all on ledger_private.runs as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
-create policy reader_one on ledger_private.runs as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_all on ledger_private.runs as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.runs as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
 alter table ledger_private.runs owner to ledger_owner;
 comment on table ledger_private.runs is 'A root node marked as a run: where it stands in an experiment, how it ended, how it was judged.';
 grant select on table ledger_private.runs to ledger_admin;
@@ -420,8 +420,8 @@ create table ledger_private.tenants (
 alter table ledger_private.tenants enable row level security;
 alter table ledger_private.tenants force row level security;
 create policy owner_all on ledger_private.tenants as permissive for all to ledger_owner using (true) with check (true);
-create policy reader_all on ledger_private.tenants as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
-create policy reader_one on ledger_private.tenants as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_all on ledger_private.tenants as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.tenants as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
 alter table ledger_private.tenants owner to ledger_owner;
 comment on table ledger_private.tenants is 'Isolation and billing unit. frozen_pools lets a spawn skip the walk up the tree while nothing is frozen.';
 grant select on table ledger_private.tenants to ledger_admin;
@@ -462,8 +462,8 @@ CREATE TRIGGER usage_lines_no_truncate BEFORE TRUNCATE ON ledger_private.usage_l
 alter table ledger_private.usage_lines enable row level security;
 alter table ledger_private.usage_lines force row level security;
 create policy owner_all on ledger_private.usage_lines as permissive for all to ledger_owner using (true) with check (true);
-create policy reader_all on ledger_private.usage_lines as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((ledger.caller_tenant() = '*'::text));
-create policy reader_one on ledger_private.usage_lines as permissive for select to ledger_admin, ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_all on ledger_private.usage_lines as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.usage_lines as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
 alter table ledger_private.usage_lines owner to ledger_owner;
 comment on table ledger_private.usage_lines is 'The calls and models one settlement spans; they add up to its journal row.';
 grant select on table ledger_private.usage_lines to ledger_admin;
@@ -573,6 +573,14 @@ begin
   end if;
   if p_tenant_id <> '*' and not exists (select from ledger_private.tenants t where t.tenant_id = p_tenant_id) then
     perform ledger_private.raise_error('LG012', jsonb_build_object('tenant_id', p_tenant_id), 'ledger.create_tenant makes it');
+  end if;
+  if p_tenant_id = '*' then
+    execute format('grant ledger_all_tenants to %I', p_role);
+  elsif exists (
+    select from pg_catalog.pg_auth_members m
+    where m.roleid = 'ledger_all_tenants'::regrole and m.member = (select r.oid from pg_catalog.pg_roles r where r.rolname = p_role)
+  ) then
+    execute format('revoke ledger_all_tenants from %I', p_role);
   end if;
   delete from ledger_private.role_bindings b where b.role_name = p_role;
   if p_tenant_id is not null then
@@ -2074,6 +2082,9 @@ begin
   if jsonb_typeof(p_value) <> 'object' then
     return jsonb_build_object('path', rtrim(p_path, '.'), 'rule', 'must be an object');
   end if;
+  if p_shape ? '*' and (select count(*) > 64 from jsonb_object_keys(p_value)) then
+    return jsonb_build_object('path', rtrim(p_path, '.'), 'rule', 'takes at most 64 names');
+  end if;
   for v_key, v_item in select e.key, e.value from jsonb_each(p_value) e loop
     v_kind := coalesce(p_shape -> v_key, p_common -> v_key, p_shape -> '*');
     if v_kind is null or v_key in ('!', '*') or (p_shape ? '*' and not ledger_private.fits('id', to_jsonb(v_key))) then
@@ -2151,6 +2162,9 @@ begin
       v_sums := v_sums || jsonb_build_object(v_field, coalesce((v_sums -> v_field)::numeric, 0) + v_amount);
     end loop;
     for v_field, v_amount in select e.key, ledger_private.amount(e.value -> 'amount') from jsonb_each(coalesce(v_line -> 'resources', '{}')) e loop
+      if not coalesce(p_spend -> 'resources' ? v_field, false) then
+        return jsonb_build_object('path', 'lines', 'rule', format('%s of the lines must add up to spend.resources.%s', v_field, v_field));
+      end if;
       v_resources := v_resources || jsonb_build_object(v_field, coalesce((v_resources -> v_field)::numeric, 0) + v_amount);
     end loop;
     foreach v_field in array array['usd_known', 'tokens_known'] loop
@@ -2586,10 +2600,7 @@ begin
   end if;
   select h.seq into v_before from ledger_private.pool_heads h where h.tenant_id = p_tenant_id and h.pool_id = v_asked.pool_id;
   for v_reached in
-    select b.pool_id, b.owner_lapsed
-    from ledger_private.pools_below_lapsed(p_tenant_id, v_asked.pool_id, p_at) b
-    cross join lateral ledger_private.find_pool(p_tenant_id, b.pool_id) p
-    order by p.depth desc, p.pool_id collate "C"
+    select b.pool_id, b.owner_lapsed from ledger_private.pools_below_lapsed(p_tenant_id, v_asked.pool_id, p_at) b
   loop
     v_expired := v_expired || ledger_private.expire_pool(
       ledger_private.find_pool(p_tenant_id, v_reached.pool_id), v_reached.owner_lapsed, p_operation, p_at
@@ -3044,7 +3055,15 @@ begin
         offset 0
       ) n
     )
-    select r.pool_id, r.owner_lapsed from reached r;
+    select r.pool_id, r.owner_lapsed
+    from reached r
+    join ledger_private.pools p on p.tenant_id = p_tenant_id and p.pool_id = r.pool_id
+    where exists (
+      select from ledger_private.nodes n
+      where n.tenant_id = p_tenant_id and n.parent_node_id = r.pool_id and n.ended_at is null and coalesce(n.lease_at <= p_at, r.owner_lapsed)
+    )
+    order by p.depth desc, r.pool_id collate "C"
+    limit 1000;
 end;
 $function$;
 alter function ledger_private.pools_below_lapsed(text,text,timestamp with time zone) owner to ledger_owner;
@@ -3056,6 +3075,7 @@ CREATE OR REPLACE FUNCTION ledger_private.pools_locked(p_tenant_id text, p_opera
 AS $function$
 declare
   v_named text[];
+  v_locked text[];
 begin
   if jsonb_typeof(p_operations) is distinct from 'array' then
     perform ledger_private.raise_error('LG001', '{"path": "", "rule": "operations must be an array"}');
@@ -3063,7 +3083,7 @@ begin
     perform ledger_private.raise_error('LG001', '{"path": "", "rule": "a call takes at most 1000 operations: split it"}');
   end if;
   v_named := ledger_private.pools_named(p_tenant_id, p_operations);
-  return array(
+  v_locked := array(
     select unnest(v_named)
     union
     select unnest(p.payers)
@@ -3072,6 +3092,10 @@ begin
       select p.payers from ledger_private.pools p where p.tenant_id = p_tenant_id and p.pool_id = n.pool_id limit 1
     ) p
   );
+  if cardinality(v_locked) > 3000 and jsonb_array_length(p_operations) > 1 then
+    perform ledger_private.raise_error('LG001', '{"path": "", "rule": "a call locks at most 3000 pools: split it"}');
+  end if;
+  return v_locked;
 end;
 $function$;
 alter function ledger_private.pools_locked(text,jsonb) owner to ledger_owner;
@@ -3128,6 +3152,7 @@ begin
   cross join lateral (
     select e.key, o.op ->> e.key as id from unnest(array['pool_id', 'parent_pool_id', 'run_id', 'node_id']) e (key)
     where jsonb_typeof(o.op) = 'object' and jsonb_typeof(o.op -> e.key) = 'string'
+      and (e.key <> 'parent_pool_id' or o.op ->> 'op' = 'open_pool') and (e.key <> 'run_id' or o.op ->> 'op' = 'judge')
   ) n;
   v_pools := coalesce(v_pools, '{}');
   if v_nodes is not null then

@@ -6,5 +6,5 @@ immutable
 parallel safe
 return case jsonb_typeof(p_value)
   when 'number' then p_value::numeric
-  when 'string' then case when p_value #>> '{}' ~ '^-?[0-9]{1,30}(\.[0-9]{1,30})?$' then (p_value #>> '{}')::numeric end
+  when 'string' then case when p_value #>> '{}' ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?$' then (p_value #>> '{}')::numeric end
 end;

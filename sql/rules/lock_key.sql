@@ -5,4 +5,4 @@ returns bigint
 language sql
 immutable
 parallel safe
-return hashtextextended('agent-ledger/' || char_length(p_tenant_id) || '/' || p_tenant_id || '/' || p_pool_id, 0);
+return hashtextextended('agent-ledger/' || char_length(p_tenant_id)::text || '/' || p_tenant_id || '/' || p_pool_id, 0);
