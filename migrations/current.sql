@@ -49,7 +49,7 @@ create type ledger_private.move as (
   draws boolean
 );
 comment on type ledger_private.move is
-  'A change of one channel row: what is added to total, reserved, committed, uncertain, and to the counts. draws = the payer, where it is another pool, books it too.';
+  'A change of one channel row: what is added to total, reserved, committed, uncertain, and the counts. draws = another pool that pays books it too.';
 
 create type ledger_private.answer as (
   status text,
@@ -115,7 +115,8 @@ create table ledger_private.pools (
   constraint pools_depth_left_not_negative check (depth_left >= 0)
 );
 create index pools_parent_idx on ledger_private.pools (tenant_id, parent_pool_id) where parent_pool_id is not null;
-comment on table ledger_private.pools is 'What seldom changes of a conserved budget. depth_left and deadline_at are the strictest of the pool and all above it; payers: the pools above that pay some channel.';
+comment on table ledger_private.pools is
+  'What seldom changes of a budget. depth_left, deadline_at: the strictest of the pool and all above it; payers: pools above that pay some channel.';
 
 create table ledger_private.pool_heads (
   tenant_id text not null,
@@ -134,7 +135,7 @@ create table ledger_private.pool_heads (
   constraint pool_heads_delivered_seq_within check (delivered_seq between 0 and seq)
 ) with (fillfactor = 50);
 comment on table ledger_private.pool_heads is
-  'The narrow hot row of a pool. seq: last journal row; children: ordinal of the next derived id; next_lease_at: no open hold of this pool has its own lease ending earlier.';
+  'The narrow hot row of a pool. seq: last journal row; children: ordinal of the next derived id; next_lease_at: no open hold has an earlier lease.';
 
 create table ledger_private.channels (
   tenant_id text not null,
@@ -215,7 +216,7 @@ create table ledger_private.nodes (
 create index nodes_parent_idx on ledger_private.nodes (tenant_id, parent_node_id) where parent_node_id is not null;
 create unique index nodes_key_once on ledger_private.nodes (tenant_id, parent_node_id, key) where key is not null and not superseded;
 comment on table ledger_private.nodes is
-  'One agent, worker or request. parent_node_id owns the pool it holds from; terminal_seq: its terminal row there; late: expired, and its truth was booked since.';
+  'One agent, worker or request. parent_node_id owns the pool it holds from; terminal_seq: its terminal row there; late: expired, then settled.';
 
 alter table ledger_private.pools
   add constraint pools_owner_fkey foreign key (tenant_id, pool_id) references ledger_private.nodes (tenant_id, node_id);

@@ -25,5 +25,5 @@ $$;
 comment on role ledger_owner is 'agent-ledger: owns every object; migrations run as it';
 comment on role ledger_admin is 'agent-ledger: creates tenants, binds roles, writes for every tenant';
 comment on role ledger_writer is 'agent-ledger: executes write functions and reads the views of its tenant';
-comment on role ledger_all_tenants is 'agent-ledger: bound to all tenants; ledger.bind_role grants and revokes it';
+comment on role ledger_all_tenants is 'agent-ledger: bound to all tenants; ledger.bind_role grants it';
 comment on role ledger_auditor is 'agent-ledger: reads the views of its tenant';

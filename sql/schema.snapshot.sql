@@ -35,7 +35,7 @@ create type ledger_private.move as (
   draws boolean
 );
 alter type ledger_private.move owner to ledger_owner;
-comment on type ledger_private.move is 'A change of one channel row: what is added to total, reserved, committed, uncertain, and to the counts. draws = the payer, where it is another pool, books it too.';
+comment on type ledger_private.move is 'A change of one channel row: what is added to total, reserved, committed, uncertain, and the counts. draws = another pool that pays books it too.';
 grant usage on type ledger_private.move to public;
 
 create type ledger_private.usage as (
@@ -263,7 +263,7 @@ create policy owner_all on ledger_private.nodes as permissive for all to ledger_
 create policy reader_all on ledger_private.nodes as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
 create policy reader_one on ledger_private.nodes as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
 alter table ledger_private.nodes owner to ledger_owner;
-comment on table ledger_private.nodes is 'One agent, worker or request. parent_node_id owns the pool it holds from; terminal_seq: its terminal row there; late: expired, and its truth was booked since.';
+comment on table ledger_private.nodes is 'One agent, worker or request. parent_node_id owns the pool it holds from; terminal_seq: its terminal row there; late: expired, then settled.';
 grant select on table ledger_private.nodes to ledger_admin;
 grant select on table ledger_private.nodes to ledger_auditor;
 grant select on table ledger_private.nodes to ledger_writer;
@@ -316,7 +316,7 @@ create policy owner_all on ledger_private.pool_heads as permissive for all to le
 create policy reader_all on ledger_private.pool_heads as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
 create policy reader_one on ledger_private.pool_heads as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
 alter table ledger_private.pool_heads owner to ledger_owner;
-comment on table ledger_private.pool_heads is 'The narrow hot row of a pool. seq: last journal row; children: ordinal of the next derived id; next_lease_at: no open hold of this pool has its own lease ending earlier.';
+comment on table ledger_private.pool_heads is 'The narrow hot row of a pool. seq: last journal row; children: ordinal of the next derived id; next_lease_at: no open hold has an earlier lease.';
 grant select on table ledger_private.pool_heads to ledger_admin;
 grant select on table ledger_private.pool_heads to ledger_auditor;
 grant select on table ledger_private.pool_heads to ledger_writer;
@@ -352,7 +352,7 @@ create policy owner_all on ledger_private.pools as permissive for all to ledger_
 create policy reader_all on ledger_private.pools as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
 create policy reader_one on ledger_private.pools as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
 alter table ledger_private.pools owner to ledger_owner;
-comment on table ledger_private.pools is 'What seldom changes of a conserved budget. depth_left and deadline_at are the strictest of the pool and all above it; payers: the pools above that pay some channel.';
+comment on table ledger_private.pools is 'What seldom changes of a budget. depth_left, deadline_at: the strictest of the pool and all above it; payers: pools above that pay some channel.';
 grant select on table ledger_private.pools to ledger_admin;
 grant select on table ledger_private.pools to ledger_auditor;
 grant select on table ledger_private.pools to ledger_writer;
@@ -569,18 +569,15 @@ CREATE OR REPLACE FUNCTION ledger.bind_role(p_role text, p_tenant_id text)
 AS $function$
 begin
   if not exists (select from pg_catalog.pg_roles r where r.rolname = p_role) then
-    perform ledger_private.raise_error('LG001', jsonb_build_object('path', 'p_role', 'rule', format('there is no role %s', coalesce(p_role, 'null'))));
+    perform ledger_private.raise_error(
+      'LG001', jsonb_build_object('path', 'p_role', 'rule', format('there is no role %s', coalesce(p_role, 'null')))
+    );
   end if;
   if p_tenant_id <> '*' and not exists (select from ledger_private.tenants t where t.tenant_id = p_tenant_id) then
     perform ledger_private.raise_error('LG012', jsonb_build_object('tenant_id', p_tenant_id), 'ledger.create_tenant makes it');
   end if;
   if p_tenant_id = '*' then
     execute format('grant ledger_all_tenants to %I', p_role);
-  elsif exists (
-    select from pg_catalog.pg_auth_members m
-    where m.roleid = 'ledger_all_tenants'::regrole and m.member = (select r.oid from pg_catalog.pg_roles r where r.rolname = p_role)
-  ) then
-    execute format('revoke ledger_all_tenants from %I', p_role);
   end if;
   delete from ledger_private.role_bindings b where b.role_name = p_role;
   if p_tenant_id is not null then
@@ -599,7 +596,7 @@ CREATE OR REPLACE FUNCTION ledger.caller_tenant()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  if pg_has_role(session_user, 'ledger_admin', 'member') or pg_has_role(session_user, 'ledger_owner', 'member') then
+  if pg_has_role(session_user, 'ledger_admin', 'usage') or pg_has_role(session_user, 'ledger_owner', 'usage') then
     return '*';
   end if;
   return (select b.tenant_id from ledger_private.role_bindings b where b.role_name = session_user);
@@ -746,7 +743,7 @@ CREATE OR REPLACE FUNCTION ledger_private.amount(p_value jsonb)
  RETURNS numeric
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN CASE jsonb_typeof(p_value) WHEN 'number'::text THEN (p_value)::numeric WHEN 'string'::text THEN CASE WHEN ((p_value #>> '{}'::text[]) ~ '^-?[0-9]{1,30}(\.[0-9]{1,30})?$'::text) THEN ((p_value #>> '{}'::text[]))::numeric ELSE NULL::numeric END ELSE NULL::numeric END;
+RETURN CASE jsonb_typeof(p_value) WHEN 'number'::text THEN (p_value)::numeric WHEN 'string'::text THEN CASE WHEN ((p_value #>> '{}'::text[]) ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?$'::text) THEN ((p_value #>> '{}'::text[]))::numeric ELSE NULL::numeric END ELSE NULL::numeric END;
 alter function ledger_private.amount(jsonb) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.apply_batch(p_tenant_id text, p_operations jsonb[], p_at timestamp with time zone)
@@ -774,7 +771,7 @@ begin
       v_answers := v_answers || ledger_private.fold(p_tenant_id, p_operations[v_next:v_until - 1], p_at);
       v_next := cardinality(v_answers) + 1;
       continue when v_next = v_until;
-      v_stops := case when v_next - v_folded < 16 then v_stops + 1 else 0 end;
+      v_stops := case when v_next - v_folded < (v_until - v_folded) / 2 then v_stops + 1 else 0 end;
     end if;
 
     if v_places[v_next] is null or p_operations[v_next] ->> 'op' = 'correct' then
@@ -885,6 +882,34 @@ end;
 $function$;
 alter function ledger_private.book(ledger_private.pools,ledger_private.journal,ledger_private.move[],integer,integer,integer,timestamp with time zone) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.booked_resources(p_event ledger_private.journal)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return (
+    select jsonb_object_agg(r.name, jsonb_strip_nulls(jsonb_build_object(
+      'amount', r.amount, 'uncertain', nullif(r.uncertain, 0), 'unknown', nullif(r.unknown, 0)
+    )))
+    from (
+      select
+        e.key as name, sum(ledger_private.amount(e.value -> 'amount')) as amount,
+        sum(coalesce((e.value -> 'uncertain')::numeric, 0)) as uncertain, sum(coalesce((e.value -> 'unknown')::numeric, 0)) as unknown
+      from (
+        select p_event.resources
+        union all
+        select j.resources from ledger_private.journal j
+        where j.tenant_id = p_event.tenant_id and j.pool_id = p_event.pool_id and j.corrects_seq = p_event.seq
+      ) b
+      cross join lateral jsonb_each(b.resources) e
+      group by e.key
+    ) r
+  );
+end;
+$function$;
+alter function ledger_private.booked_resources(ledger_private.journal) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.booked_usage(p_event ledger_private.journal)
  RETURNS ledger_private.usage
  LANGUAGE plpgsql
@@ -892,27 +917,33 @@ CREATE OR REPLACE FUNCTION ledger_private.booked_usage(p_event ledger_private.jo
 AS $function$
 declare
   v ledger_private.usage := ledger_private.usage_in(p_event);
-  v_row ledger_private.journal;
   v_more ledger_private.usage;
 begin
-  for v_row in
-    select * from ledger_private.journal j
+  if not exists (
+    select from ledger_private.journal j
     where j.tenant_id = p_event.tenant_id and j.pool_id = p_event.pool_id and j.corrects_seq = p_event.seq
-    order by j.seq
-  loop
-    v_more := ledger_private.usage_in(v_row);
-    v := row(
-      v.iterations + v_more.iterations, v.input_tokens + v_more.input_tokens, v.output_tokens + v_more.output_tokens,
-      v.cache_read_tokens + v_more.cache_read_tokens, v.cache_write_tokens + v_more.cache_write_tokens,
-      v.reasoning_tokens + v_more.reasoning_tokens, v.charged_tokens + v_more.charged_tokens, coalesce(v.usd, 0) + coalesce(v_more.usd, 0),
-      v.ms + v_more.ms, v.uncertain_tokens + v_more.uncertain_tokens, v.uncertain_iterations + v_more.uncertain_iterations,
-      v.uncertain_usd + v_more.uncertain_usd, v_more.tokens_known, v_more.usd_known,
-      ledger_private.resources_sum(v.resources, v_more.resources),
-      v.tokens_unknown + v_more.tokens_unknown, v.iterations_unknown + v_more.iterations_unknown, v.usd_unknown + v_more.usd_unknown,
-      v.usd_seals + v_more.usd_seals
-    )::ledger_private.usage;
-  end loop;
-  return v;
+  ) then
+    return v;
+  end if;
+  select
+    sum(j.iterations), sum(j.input_tokens), sum(j.output_tokens), coalesce(sum(j.cache_read_tokens), 0), coalesce(sum(j.cache_write_tokens), 0),
+    coalesce(sum(j.reasoning_tokens), 0), sum(j.charged_tokens), sum(j.usd), coalesce(sum(j.ms), 0), coalesce(sum(j.uncertain_tokens), 0),
+    coalesce(sum(j.uncertain_iterations), 0), coalesce(sum(j.uncertain_usd), 0),
+    (array_agg(j.tokens_known order by j.seq desc))[1], (array_agg(j.usd_known order by j.seq desc))[1], null,
+    coalesce(sum(j.tokens_unknown), 0), coalesce(sum(j.iterations_unknown), 0), coalesce(sum(j.usd_unknown), 0), coalesce(sum(j.usd_seals), 0)
+  into v_more
+  from ledger_private.journal j
+  where j.tenant_id = p_event.tenant_id and j.pool_id = p_event.pool_id and j.corrects_seq = p_event.seq;
+
+  return row(
+    v.iterations + v_more.iterations, v.input_tokens + v_more.input_tokens, v.output_tokens + v_more.output_tokens,
+    v.cache_read_tokens + v_more.cache_read_tokens, v.cache_write_tokens + v_more.cache_write_tokens,
+    v.reasoning_tokens + v_more.reasoning_tokens, v.charged_tokens + v_more.charged_tokens, coalesce(v.usd, 0) + coalesce(v_more.usd, 0),
+    v.ms + v_more.ms, v.uncertain_tokens + v_more.uncertain_tokens, v.uncertain_iterations + v_more.uncertain_iterations,
+    v.uncertain_usd + v_more.uncertain_usd, v_more.tokens_known, v_more.usd_known, ledger_private.booked_resources(p_event),
+    v.tokens_unknown + v_more.tokens_unknown, v.iterations_unknown + v_more.iterations_unknown, v.usd_unknown + v_more.usd_unknown,
+    v.usd_seals + v_more.usd_seals
+  )::ledger_private.usage;
 end;
 $function$;
 alter function ledger_private.booked_usage(ledger_private.journal) owner to ledger_owner;
@@ -1470,7 +1501,10 @@ begin
       return v_type <> 'null' and octet_length(p_value::text) <= 100000;
     when 'names' then
       return v_type = 'array' and jsonb_array_length(p_value) <= 1000
-        and not exists (select from jsonb_array_elements(p_value) e (name) where jsonb_typeof(e.name) <> 'string');
+        and not exists (
+          select from jsonb_array_elements(p_value) e (name)
+          where jsonb_typeof(e.name) <> 'string' or char_length(e.name #>> '{}') > 200
+        );
     when 'tags' then
       return v_type = 'object'
         and (select count(*) <= 16 and coalesce(bool_and(jsonb_typeof(t.value) = 'string' and char_length(t.value #>> '{}') <= 256
@@ -1880,7 +1914,8 @@ begin
   end if;
   insert into ledger_private.runs (tenant_id, run_id, label, experiment, arm, task, replicate, opened_at)
   values (
-    p_pool.tenant_id, p_pool.pool_id, p_run ->> 'label', p_run ->> 'experiment', p_run ->> 'arm', p_run ->> 'task', p_run ->> 'replicate', p_at
+    p_pool.tenant_id, p_pool.pool_id, p_run ->> 'label', p_run ->> 'experiment', p_run ->> 'arm', p_run ->> 'task',
+    case jsonb_typeof(p_run -> 'replicate') when 'number' then trim_scale((p_run -> 'replicate')::numeric)::text else p_run ->> 'replicate' end, p_at
   );
 end;
 $function$;
@@ -1892,7 +1927,7 @@ CREATE OR REPLACE FUNCTION ledger_private.instant(p_text text)
  IMMUTABLE PARALLEL SAFE STRICT
 AS $function$
 begin
-  if p_text !~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)$' then
+  if p_text !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)$' then
     return null;
   end if;
   return p_text::timestamptz;
@@ -2033,7 +2068,7 @@ CREATE OR REPLACE FUNCTION ledger_private.lock_key(p_tenant_id text, p_pool_id t
  RETURNS bigint
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN hashtextextended(((((('agent-ledger/'::text || char_length(p_tenant_id)) || '/'::text) || p_tenant_id) || '/'::text) || p_pool_id), (0)::bigint);
+RETURN hashtextextended(((((('agent-ledger/'::text || (char_length(p_tenant_id))::text) || '/'::text) || p_tenant_id) || '/'::text) || p_pool_id), (0)::bigint);
 alter function ledger_private.lock_key(text,text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.lock_keys(p_tenant_id text, p_operations jsonb)
@@ -2235,7 +2270,7 @@ begin
   end if;
   v_shape := case when p_operation ->> 'op' not in ('any', 'spend', 'line') then ledger_private.shape(p_operation ->> 'op') end;
   if v_shape is null then
-    return jsonb_build_object('path', 'op', 'rule', 'is no operation of the ledger');
+    return jsonb_build_object('path', 'op', 'rule', format('%s is no operation of the ledger', coalesce(p_operation -> 'op', 'null')));
   end if;
   v_misfit := ledger_private.misfit(p_operation, v_shape, '', ledger_private.shape('any'));
   if v_misfit is not null then
@@ -2267,7 +2302,7 @@ begin
       then jsonb_build_object('path', p_path || 'usd', 'rule', 'is required: a receipt (0 is one), or usd_known: false')
     when coalesce(ledger_private.amount(p_spend -> 'cache_read_tokens'), 0) + coalesce(ledger_private.amount(p_spend -> 'cache_write_tokens'), 0)
         > coalesce(ledger_private.amount(p_spend -> 'input_tokens'), 0)
-      then jsonb_build_object('path', p_path || 'cache_read_tokens', 'rule', 'cache reads + cache writes are part of input_tokens and cannot exceed it')
+      then jsonb_build_object('path', p_path || 'cache_read_tokens', 'rule', 'cache reads + writes are part of input_tokens and cannot exceed it')
     when coalesce(ledger_private.amount(p_spend -> 'reasoning_tokens'), 0) > coalesce(ledger_private.amount(p_spend -> 'output_tokens'), 0)
       then jsonb_build_object('path', p_path || 'reasoning_tokens', 'rule', 'reasoning is part of output_tokens and cannot exceed it')
   end;
@@ -2361,7 +2396,8 @@ declare
 begin
   v_held := -coalesce((p_hold -> 'tokens')::numeric, 0);
   if v_held <> 0 or p_usage.charged_tokens <> 0 or p_usage.uncertain_tokens <> 0 or p_usage.tokens_unknown <> 0 then
-    v_moves := v_moves || row('tokens', 0, v_held, p_usage.charged_tokens, p_usage.uncertain_tokens, p_usage.tokens_unknown, 0, true)::ledger_private.move;
+    v_moves := v_moves
+      || row('tokens', 0, v_held, p_usage.charged_tokens, p_usage.uncertain_tokens, p_usage.tokens_unknown, 0, true)::ledger_private.move;
   end if;
   v_held := -coalesce((p_hold -> 'iterations')::numeric, 0);
   if v_held <> 0 or p_usage.iterations <> 0 or p_usage.uncertain_iterations <> 0 or p_usage.iterations_unknown <> 0 then
@@ -2504,7 +2540,9 @@ declare
 begin
   v_event := ledger_private.event_booked_by(p_tenant_id, p_operation ->> 'of');
   if v_event.seq is null then
-    return ledger_private.failed('LG001', 'of', 'must be an operation that booked a spend of its own, of one node, and is still kept; not a correction');
+    return ledger_private.failed(
+      'LG001', 'of', 'must be an operation that booked a spend of its own, of one node, and is still kept; not a correction'
+    );
   end if;
   v_pool := ledger_private.find_pool(p_tenant_id, v_event.pool_id);
   if v_event.kind <> 'metered' then
@@ -3015,7 +3053,9 @@ begin
   where j.tenant_id = p_tenant_id and j.pool_id = p_pool_id and j.kind in ('metered', 'settled', 'cancelled', 'expired', 'corrected');
 
   select
-    jsonb_object_agg(c.channel, jsonb_strip_nulls(jsonb_build_object('amount', trim_scale(c.committed), 'uncertain', nullif(trim_scale(c.uncertain), 0))))
+    jsonb_object_agg(c.channel, jsonb_strip_nulls(jsonb_build_object(
+      'amount', trim_scale(c.committed), 'uncertain', nullif(trim_scale(c.uncertain), 0)
+    )))
       filter (where c.channel not in ('tokens', 'iterations', 'usd') and c.committed > 0),
     bool_and(c.unknown = 0) filter (where c.channel = 'tokens'),
     bool_and(c.unknown = 0) filter (where c.channel = 'usd')
@@ -3219,13 +3259,16 @@ AS $function$
 declare
   v_name text;
   v_meaning text;
+  v_message text;
+  v_detail text;
 begin
   select e.name, e.meaning into strict v_name, v_meaning from ledger.error_codes() e where e.code = p_code;
-  raise exception using
-    errcode = p_code,
-    message = format('%s: %s', v_name, coalesce(p_detail ->> 'rule', v_meaning)),
-    detail = (jsonb_build_object('name', v_name) || p_detail)::text,
-    hint = coalesce(p_hint, '');
+  v_message := concat_ws(': ', v_name, nullif(p_detail ->> 'path', ''), coalesce(p_detail ->> 'rule', v_meaning));
+  v_detail := jsonb_build_object('name', v_name) || p_detail;
+  if p_hint is null then
+    raise exception using errcode = p_code, message = v_message, detail = v_detail;
+  end if;
+  raise exception using errcode = p_code, message = v_message, detail = v_detail, hint = p_hint;
 end;
 $function$;
 alter function ledger_private.raise_error(text,jsonb,text) owner to ledger_owner;
@@ -3425,7 +3468,7 @@ CREATE OR REPLACE FUNCTION ledger_private.rule_text(p_kind text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN CASE p_kind WHEN 'id'::text THEN 'must be a text of 1 to 200 characters without control characters'::text WHEN 'text'::text THEN 'must be a text of at most 10000 characters'::text WHEN 'count'::text THEN 'must be a whole number from 0 to 9007199254740991'::text WHEN 'whole'::text THEN 'must be a whole number from -9007199254740991 to 9007199254740991'::text WHEN 'money'::text THEN 'must be a number or decimal text from 0 to below 10^15 with at most 12 decimals'::text WHEN 'change'::text THEN 'must be a number or decimal text between -10^15 and 10^15 with at most 12 decimals'::text WHEN 'duration_ms'::text THEN 'must be a whole number of milliseconds from 1 to 315360000000'::text WHEN 'small'::text THEN 'must be a whole number from 0 to 2147483647'::text WHEN 'flag'::text THEN 'must be true or false'::text WHEN 'score'::text THEN 'must be a finite number'::text WHEN 'json'::text THEN 'must be JSON other than null of at most 100000 bytes'::text WHEN 'names'::text THEN 'must be a list of at most 1000 texts'::text WHEN 'tags'::text THEN 'must be at most 16 pairs of short texts: keys up to 64, values up to 256 characters'::text WHEN 'instant'::text THEN 'must be an ISO 8601 instant with a time zone'::text WHEN 'outcome'::text THEN 'must be done or down'::text WHEN 'purpose'::text THEN 'must be turn, compaction, failed or tool'::text WHEN 'unknown_usd'::text THEN 'must be seal or flag'::text WHEN 'token_charge'::text THEN 'must be total or uncached'::text WHEN 'replicate'::text THEN 'must be a short text or a whole number'::text WHEN 'own'::text THEN 'is a channel of its own, not a resource'::text WHEN 'lines'::text THEN 'must be a list of 1 to 1000 lines'::text ELSE NULL::text END;
+RETURN CASE p_kind WHEN 'id'::text THEN 'must be a text of 1 to 200 characters without control characters'::text WHEN 'text'::text THEN 'must be a text of at most 10000 characters'::text WHEN 'count'::text THEN 'must be a whole number from 0 to 9007199254740991'::text WHEN 'whole'::text THEN 'must be a whole number from -9007199254740991 to 9007199254740991'::text WHEN 'money'::text THEN 'must be a number or decimal text from 0 to below 10^15 with at most 12 decimals'::text WHEN 'change'::text THEN 'must be a number or decimal text between -10^15 and 10^15 with at most 12 decimals'::text WHEN 'duration_ms'::text THEN 'must be a whole number of milliseconds from 1 to 315360000000'::text WHEN 'small'::text THEN 'must be a whole number from 0 to 2147483647'::text WHEN 'flag'::text THEN 'must be true or false'::text WHEN 'score'::text THEN 'must be a finite number'::text WHEN 'json'::text THEN 'must be JSON other than null of at most 100000 bytes'::text WHEN 'names'::text THEN 'must be a list of at most 1000 texts of at most 200 characters'::text WHEN 'tags'::text THEN 'must be at most 16 pairs of short texts: keys up to 64, values up to 256 characters'::text WHEN 'instant'::text THEN 'must be an ISO 8601 instant with a time zone'::text WHEN 'outcome'::text THEN 'must be done or down'::text WHEN 'purpose'::text THEN 'must be turn, compaction, failed or tool'::text WHEN 'unknown_usd'::text THEN 'must be seal or flag'::text WHEN 'token_charge'::text THEN 'must be total or uncached'::text WHEN 'replicate'::text THEN 'must be a short text or a whole number'::text WHEN 'own'::text THEN 'is a channel of its own, not a resource'::text WHEN 'lines'::text THEN 'must be a list of 1 to 1000 lines'::text ELSE NULL::text END;
 alter function ledger_private.rule_text(text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.set_pool_state(p_pool ledger_private.pools, p_state text)
@@ -3643,7 +3686,10 @@ declare
   v_node ledger_private.nodes;
   v_count integer := 0;
 begin
-  for v_node in select * from ledger_private.lapsed_holds(p_pool, ledger_private.owner_lapsed(p_pool.tenant_id, p_pool.pool_id, p_at), p_at) n where not n.driver and n.status = 'pending' loop
+  for v_node in
+    select * from ledger_private.lapsed_holds(p_pool, ledger_private.owner_lapsed(p_pool.tenant_id, p_pool.pool_id, p_at), p_at) n
+    where not n.driver and n.status = 'pending'
+  loop
     perform ledger_private.expire_leaf(p_pool, v_node, jsonb_build_object('operation_id', p_operation -> 'operation_id'), p_at);
     v_count := v_count + 1;
   end loop;
@@ -4869,7 +4915,7 @@ UNION ALL
      JOIN ledger_private.pools p ON p.tenant_id = c.tenant_id AND p.pool_id = c.pool_id
   WHERE p.state = 'closed'::text AND c.reserved <> 0::numeric;
 alter view ledger_private.audit_children owner to ledger_owner;
-comment on view ledger_private.audit_children is 'Invariant 7: an open child pools total is its parents hold for its node; a closed ones total is what the parent committed for it.';
+comment on view ledger_private.audit_children is 'Invariant 7: the total of an open child pool is its hold in the parent, of a closed one what the parent committed for it.';
 grant select on ledger_private.audit_children to ledger_admin;
 grant select on ledger_private.audit_children to ledger_auditor;
 grant select on ledger_private.audit_children to ledger_writer;
@@ -4977,7 +5023,7 @@ UNION ALL
      LEFT JOIN ledger_private.journal j ON j.tenant_id = o.tenant_id AND j.pool_id = o.pool_id AND j.seq = o.seq
   WHERE o.seq IS NOT NULL AND j.operation_id IS DISTINCT FROM o.operation_id;
 alter view ledger_private.audit_endings owner to ledger_owner;
-comment on view ledger_private.audit_endings is 'Invariant 4: every ended child has its one terminal row in its parent, delivered rows are counted, and rows name nodes and operations that exist.';
+comment on view ledger_private.audit_endings is 'Invariant 4: every ended child has its one terminal row in its parent, deliveries are counted, rows name what exists.';
 grant select on ledger_private.audit_endings to ledger_admin;
 grant select on ledger_private.audit_endings to ledger_auditor;
 grant select on ledger_private.audit_endings to ledger_writer;

@@ -1,7 +1,8 @@
 -- Applies an ordered batch of operations in the caller's serializable transaction: one answer per operation, position from 0. A refused or
 -- failed operation changes no balance and stops no other; with p_atomic the first one raises LG008 and everything is rolled back.
 -- Locks: the pools of ledger.pools_of, ascending, until the transaction ends.
--- Raises: LG006, LG009, LG012, LG001 (not an array, more than 1000 operations), LG008; 40001 where the transaction began before it held the locks and lost.
+-- Raises: LG006, LG009, LG012, LG001 (not an array, more than 1000 operations), LG008; 40001 where the transaction
+-- began before it held the locks and lost.
 create or replace function ledger.apply(
   p_tenant_id text,
   p_operations jsonb,

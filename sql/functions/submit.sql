@@ -46,6 +46,7 @@ begin
   );
 end;
 $$;
-comment on procedure ledger.submit(text, jsonb, boolean, jsonb) is 'Applies a batch in its own serializable transaction, locks first, one round trip.';
+comment on procedure ledger.submit(text, jsonb, boolean, jsonb) is
+  'Applies a batch in its own serializable transaction, locks first, one round trip.';
 revoke all on procedure ledger.submit(text, jsonb, boolean, jsonb) from public;
 grant execute on procedure ledger.submit(text, jsonb, boolean, jsonb) to ledger_admin, ledger_writer;

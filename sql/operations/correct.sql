@@ -15,7 +15,9 @@ declare
 begin
   v_event := ledger_private.event_booked_by(p_tenant_id, p_operation ->> 'of');
   if v_event.seq is null then
-    return ledger_private.failed('LG001', 'of', 'must be an operation that booked a spend of its own, of one node, and is still kept; not a correction');
+    return ledger_private.failed(
+      'LG001', 'of', 'must be an operation that booked a spend of its own, of one node, and is still kept; not a correction'
+    );
   end if;
   v_pool := ledger_private.find_pool(p_tenant_id, v_event.pool_id);
   if v_event.kind <> 'metered' then

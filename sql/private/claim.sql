@@ -1,6 +1,6 @@
 -- Claims operation ids for this call by inserting them, which reads nothing: for each operation the place of its row, null where the id is
--- taken (by an earlier call, or earlier in this one) or is no id. The place is a ctid, so that writing the answer later does not search the index either: a
--- search would lock the page that strangers insert their own ids into.
+-- taken (by an earlier call, or earlier in this one) or is no id. The place is a ctid, so that writing the answer later does not search the
+-- index either: a search would lock the page that strangers insert their own ids into.
 create or replace function ledger_private.claim(
   p_tenant_id text,
   p_operations jsonb[],

@@ -19,7 +19,9 @@ begin
   where j.tenant_id = p_tenant_id and j.pool_id = p_pool_id and j.kind in ('metered', 'settled', 'cancelled', 'expired', 'corrected');
 
   select
-    jsonb_object_agg(c.channel, jsonb_strip_nulls(jsonb_build_object('amount', trim_scale(c.committed), 'uncertain', nullif(trim_scale(c.uncertain), 0))))
+    jsonb_object_agg(c.channel, jsonb_strip_nulls(jsonb_build_object(
+      'amount', trim_scale(c.committed), 'uncertain', nullif(trim_scale(c.uncertain), 0)
+    )))
       filter (where c.channel not in ('tokens', 'iterations', 'usd') and c.committed > 0),
     bool_and(c.unknown = 0) filter (where c.channel = 'tokens'),
     bool_and(c.unknown = 0) filter (where c.channel = 'usd')

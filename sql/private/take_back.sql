@@ -11,7 +11,10 @@ declare
   v_node ledger_private.nodes;
   v_count integer := 0;
 begin
-  for v_node in select * from ledger_private.lapsed_holds(p_pool, ledger_private.owner_lapsed(p_pool.tenant_id, p_pool.pool_id, p_at), p_at) n where not n.driver and n.status = 'pending' loop
+  for v_node in
+    select * from ledger_private.lapsed_holds(p_pool, ledger_private.owner_lapsed(p_pool.tenant_id, p_pool.pool_id, p_at), p_at) n
+    where not n.driver and n.status = 'pending'
+  loop
     perform ledger_private.expire_leaf(p_pool, v_node, jsonb_build_object('operation_id', p_operation -> 'operation_id'), p_at);
     v_count := v_count + 1;
   end loop;

@@ -39,7 +39,10 @@ begin
       return v_type <> 'null' and octet_length(p_value::text) <= 100000;
     when 'names' then
       return v_type = 'array' and jsonb_array_length(p_value) <= 1000
-        and not exists (select from jsonb_array_elements(p_value) e (name) where jsonb_typeof(e.name) <> 'string' or char_length(e.name #>> '{}') > 200);
+        and not exists (
+          select from jsonb_array_elements(p_value) e (name)
+          where jsonb_typeof(e.name) <> 'string' or char_length(e.name #>> '{}') > 200
+        );
     when 'tags' then
       return v_type = 'object'
         and (select count(*) <= 16 and coalesce(bool_and(jsonb_typeof(t.value) = 'string' and char_length(t.value #>> '{}') <= 256

@@ -1,4 +1,5 @@
--- What an open_pool gets wrong about its run or its parent (null = none): {path, rule} or null. Charge units never mix in one tree, and a run holds no run.
+-- What an open_pool gets wrong about its run or its parent (null = none): {path, rule} or null. Charge units never mix in one tree, and a run
+-- holds no run.
 create or replace function ledger_private.misfit_of_open_pool(
   p_parent ledger_private.pools,
   p_operation jsonb

@@ -17,7 +17,8 @@ declare
 begin
   v_held := -coalesce((p_hold -> 'tokens')::numeric, 0);
   if v_held <> 0 or p_usage.charged_tokens <> 0 or p_usage.uncertain_tokens <> 0 or p_usage.tokens_unknown <> 0 then
-    v_moves := v_moves || row('tokens', 0, v_held, p_usage.charged_tokens, p_usage.uncertain_tokens, p_usage.tokens_unknown, 0, true)::ledger_private.move;
+    v_moves := v_moves
+      || row('tokens', 0, v_held, p_usage.charged_tokens, p_usage.uncertain_tokens, p_usage.tokens_unknown, 0, true)::ledger_private.move;
   end if;
   v_held := -coalesce((p_hold -> 'iterations')::numeric, 0);
   if v_held <> 0 or p_usage.iterations <> 0 or p_usage.uncertain_iterations <> 0 or p_usage.iterations_unknown <> 0 then

@@ -1,12 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, rm, stat } from "node:fs/promises";
+import { chmod, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { Complaint } from "../../src/database/complaint.js";
 import { connect } from "../../src/database/connect.js";
 import { startEmbedded } from "../../src/database/embedded.js";
+import { livingOwner } from "../../src/database/postmaster.js";
 import { isAlive } from "../../src/database/process.js";
 
 const OWNER = fileURLToPath(new URL("./owner.ts", import.meta.url));
@@ -42,11 +44,26 @@ describe("the embedded server", () => {
     expect((await stat(join(directory, "data"))).mode & 0o777).toBe(0o700);
   });
 
-  it("refuses a directory that another server uses", { timeout: 60_000 }, async () => {
+  it("refuses a directory that another server uses, at once, and says how to use that one", async () => {
     const server = await startEmbedded(directory);
-    await expect(startEmbedded(directory)).rejects.toThrow("did not start");
+    const since = Date.now();
+    const message = `${directory} is in use by process ${server.pid}. Stop it, or use it: DATABASE_URL='${server.url}'`;
+    await expect(startEmbedded(directory)).rejects.toThrow(new Complaint(message));
+    expect(Date.now() - since).toBeLessThan(2_000);
     expect(isAlive(server.pid)).toBe(true);
     await server.stop();
+  });
+
+  it("does not take for a server the process that got the id of one that crashed", async () => {
+    const pidFile = join(directory, "data", "postmaster.pid");
+    const other = spawn("sleep", ["60"]);
+    await writeFile(pidFile, [other.pid, join(directory, "data"), 0, 1, "", "", "", "ready"].join("\n"));
+    try {
+      expect(await livingOwner(join(directory, "data"))).toBeUndefined();
+    } finally {
+      other.kill();
+      await rm(pidFile);
+    }
   });
 
   it.each(["SIGINT", "SIGTERM", "SIGKILL"] as const)("ends when its owner ends by %s", async (signal) => {

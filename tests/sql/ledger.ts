@@ -17,12 +17,13 @@ export interface TestLedger {
 export function useLedger(): TestLedger {
   let database: TestDatabase | undefined;
   let client: pg.Client | undefined;
+  const opened: Books[] = [];
   beforeAll(async () => {
     database = await createTestDatabase();
     client = await database.connect();
   });
   afterEach(async () => {
-    expect((await client?.query("select * from ledger.audit"))?.rows, "ledger.audit").toEqual([]);
+    for (const books of opened.splice(0)) expect(await books.audit(), "ledger.audit").toEqual([]);
   });
   afterAll(async () => {
     await database?.drop();
@@ -38,6 +39,10 @@ export function useLedger(): TestLedger {
     get client() {
       return made(client);
     },
-    open: (way) => Books.open(made(client), way),
+    async open(way) {
+      const books = await Books.open(made(client), way);
+      opened.push(books);
+      return books;
+    },
   };
 }

@@ -34,6 +34,7 @@ select c.tenant_id, c.pool_id, 'closed-pool-has-holds', jsonb_build_object('chan
 from ledger_private.channels c
 join ledger_private.pools p on p.tenant_id = c.tenant_id and p.pool_id = c.pool_id
 where p.state = 'closed' and c.reserved <> 0;
-comment on view ledger_private.audit_children is 'Invariant 7: an open child pools total is its parents hold for its node; a closed ones total is what the parent committed for it.';
+comment on view ledger_private.audit_children is
+  'Invariant 7: the total of an open child pool is its hold in the parent, of a closed one what the parent committed for it.';
 revoke all on ledger_private.audit_children from public;
 grant select on ledger_private.audit_children to ledger_admin, ledger_writer, ledger_auditor;

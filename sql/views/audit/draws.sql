@@ -4,7 +4,9 @@ with (security_invoker = true)
 as
 select
   d.tenant_id, d.pool_id, 'drawn-differs-from-source' as rule,
-  jsonb_build_object('source_pool_id', d.source_pool_id, 'source_seq', d.source_seq, 'channel', d.channel, 'drawn', d.drawn, 'spent', d.spent) as detail
+  jsonb_build_object(
+    'source_pool_id', d.source_pool_id, 'source_seq', d.source_seq, 'channel', d.channel, 'drawn', d.drawn, 'spent', d.spent
+  ) as detail
 from (
   select
     coalesce(s.tenant_id, q.tenant_id) as tenant_id, coalesce(s.payer_pool_id, q.pool_id) as pool_id,

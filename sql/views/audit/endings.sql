@@ -19,7 +19,9 @@ where j.node_id is not null and n.node_id is null
 union all
 select
   h.tenant_id, h.pool_id, 'deliveries-miscounted',
-  jsonb_build_object('undelivered', h.undelivered, 'waiting', coalesce(t.waiting, 0), 'next_cursor', h.next_cursor, 'delivered', coalesce(t.delivered, 0))
+  jsonb_build_object(
+    'undelivered', h.undelivered, 'waiting', coalesce(t.waiting, 0), 'next_cursor', h.next_cursor, 'delivered', coalesce(t.delivered, 0)
+  )
 from ledger_private.pool_heads h
 left join lateral (
   select
@@ -34,6 +36,7 @@ select o.tenant_id, o.pool_id, 'operation-without-row', jsonb_build_object('oper
 from ledger_private.operations o
 left join ledger_private.journal j on j.tenant_id = o.tenant_id and j.pool_id = o.pool_id and j.seq = o.seq
 where o.seq is not null and j.operation_id is distinct from o.operation_id;
-comment on view ledger_private.audit_endings is 'Invariant 4: every ended child has its one terminal row in its parent, delivered rows are counted, and rows name nodes and operations that exist.';
+comment on view ledger_private.audit_endings is
+  'Invariant 4: every ended child has its one terminal row in its parent, deliveries are counted, rows name what exists.';
 revoke all on ledger_private.audit_endings from public;
 grant select on ledger_private.audit_endings to ledger_admin, ledger_writer, ledger_auditor;

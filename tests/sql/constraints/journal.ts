@@ -14,6 +14,8 @@ const each = (columns: readonly string[], make: (column: string) => Breach): rea
   columns.map((column) => make(column));
 
 const USAGE = ["iterations", "input_tokens", "output_tokens", "charged_tokens", "usd", "ms"];
+const PARTS = ["cache_read_tokens", "cache_write_tokens", "reasoning_tokens"];
+const UNCERTAIN = ["uncertain_tokens", "uncertain_iterations", "uncertain_usd"];
 const MOVES = ["tokens", "iterations", "usd"].flatMap((channel) =>
   ["funded", "held", "spent", "uncertain"].map((move) => `${channel}_${move}`),
 );
@@ -45,29 +47,26 @@ const FACTS: readonly Breach[] = [
   check("journal_corrects_earlier", "a turn that corrects another", turn({ corrects_seq: 2 })),
 ];
 
-const AMOUNTS: readonly Breach[] = [
-  ...each(USAGE, (column) =>
+const NO_NUMBERS: readonly Breach[] = [
+  ...each([...USAGE, ...PARTS, ...UNCERTAIN], (column) =>
     check("journal_amounts_finite", `a correction by ${column} that is no number`, correction({ [column]: "NaN" })),
   ),
   ...each([...MOVES, "usd_remainder"], (column) =>
     check("journal_amounts_finite", `a posting of ${column} that is no number`, turn({ [column]: "NaN" })),
   ),
-  ...each(["iterations", "usd", "ms"], (column) =>
+];
+
+/** What else sees that a usage is below zero. */
+const ALSO_BELOW_ZERO: Readonly<Record<string, readonly string[]>> = {
+  input_tokens: ["journal_cache_within_input"],
+  output_tokens: ["journal_reasoning_within_output"],
+};
+
+const AMOUNTS: readonly Breach[] = [
+  ...each([...USAGE, ...PARTS, ...UNCERTAIN], (column) =>
     check("journal_usage_not_negative", `less than no ${column}`, turn({ [column]: -1 }), {
-      alsoBreaks: column === "ms" ? [] : ["journal_uncertain_within_usage"],
+      alsoBreaks: ALSO_BELOW_ZERO[column] ?? [],
     }),
-  ),
-  check("journal_usage_not_negative", "less than no input", turn({ input_tokens: -1 }), {
-    alsoBreaks: ["journal_cache_within_input"],
-  }),
-  check("journal_usage_not_negative", "less than no output", turn({ output_tokens: -1 }), {
-    alsoBreaks: ["journal_reasoning_within_output"],
-  }),
-  check("journal_usage_not_negative", "less than no charged tokens", turn({ charged_tokens: -1 }), {
-    alsoBreaks: ["journal_uncertain_within_usage"],
-  }),
-  ...each(["cache_read_tokens", "cache_write_tokens", "reasoning_tokens"], (column) =>
-    check("journal_usage_not_negative", `less than no ${column}`, turn({ [column]: -1 })),
   ),
   check("journal_cache_within_input", "more read from the cache than put in", turn({ cache_read_tokens: 21 })),
   check("journal_cache_within_input", "more written to the cache than put in", turn({ cache_write_tokens: 21 })),
@@ -76,21 +75,16 @@ const AMOUNTS: readonly Breach[] = [
     "more read and written than put in",
     turn({ cache_read_tokens: 11, cache_write_tokens: 10 }),
   ),
-  ...each(["cache_read_tokens", "cache_write_tokens"], (column) =>
-    check("journal_cache_within_input", `${column} that are no number`, turn({ [column]: "NaN" })),
-  ),
   check("journal_reasoning_within_output", "more reasoning than output", turn({ reasoning_tokens: 11 })),
-  check("journal_reasoning_within_output", "reasoning that is no number", turn({ reasoning_tokens: "NaN" })),
-  ...each(["uncertain_tokens", "uncertain_iterations", "uncertain_usd"], (column) =>
+  ...each(UNCERTAIN, (column) =>
     check("journal_uncertain_within_usage", `more ${column} than usage`, turn({ [column]: 31 })),
   ),
-  ...each(["uncertain_tokens", "uncertain_iterations", "uncertain_usd"], (column) =>
-    check("journal_uncertain_within_usage", `less than no ${column}`, turn({ [column]: -1 })),
-  ),
-  ...each(["uncertain_tokens", "uncertain_iterations", "uncertain_usd"], (column) =>
-    check("journal_uncertain_within_usage", `${column} that are no number`, turn({ [column]: "NaN" })),
-  ),
 ];
+
+const LINES_ALSO_BELOW_ZERO: Readonly<Record<string, readonly string[]>> = {
+  output_tokens: ["usage_lines_reasoning_within_output"],
+  usd: ["usage_lines_uncertain_within_usd"],
+};
 
 const LINES: readonly Breach[] = [
   unique("usage_lines_pkey", "two lines of the same place", line({ line: 1 })),
@@ -98,7 +92,7 @@ const LINES: readonly Breach[] = [
   check("usage_lines_line_not_negative", "a line before the first", line({ line: -1 })),
   ...each(["iterations", "output_tokens", "charged_tokens", "usd", "ms"], (column) =>
     check("usage_lines_not_negative", `a line of less than no ${column}`, line({ [column]: -1, reasoning_tokens: 0 }), {
-      alsoBreaks: column === "output_tokens" ? ["usage_lines_reasoning_within_output"] : [],
+      alsoBreaks: LINES_ALSO_BELOW_ZERO[column] ?? [],
     }),
   ),
   check("usage_lines_not_negative", "a line of less than no input", line({ input_tokens: -1 }), {
@@ -106,6 +100,14 @@ const LINES: readonly Breach[] = [
   }),
   ...each(USAGE, (column) =>
     check("usage_lines_not_negative", `a line of ${column} that is no number`, line({ [column]: "NaN" })),
+  ),
+  check("usage_lines_uncertain_within_usd", "a line more uncertain than dear", line({ uncertain_usd: 1 })),
+  check("usage_lines_uncertain_within_usd", "a line less uncertain than not at all", line({ uncertain_usd: -1 })),
+  check("usage_lines_uncertain_within_usd", "a line that is uncertain by no number", line({ uncertain_usd: "NaN" })),
+  check(
+    "usage_lines_uncertain_within_usd",
+    "a line uncertain of nothing charged",
+    line({ usd: null, uncertain_usd: 1 }),
   ),
   ...each(["cache_read_tokens", "cache_write_tokens"], (column) =>
     check("usage_lines_cache_within_input", `a line with more ${column} than input`, line({ [column]: 31 })),
@@ -125,4 +127,4 @@ const LINES: readonly Breach[] = [
   ),
 ];
 
-export const JOURNAL_BREACHES: readonly Breach[] = [...KEYS, ...FACTS, ...AMOUNTS, ...LINES];
+export const JOURNAL_BREACHES: readonly Breach[] = [...KEYS, ...FACTS, ...NO_NUMBERS, ...AMOUNTS, ...LINES];

@@ -21,6 +21,11 @@ const NODES: readonly Breach[] = [
   check("nodes_terminal_row_of_ended", "the last row of a node at work", node("waiting", "terminal_seq = 1")),
   check("nodes_cursor_of_ended", "the delivery of a node at work", node("waiting", "cursor = 0")),
   check("nodes_cursor_of_ended", "a delivery before the first", node("leaf", "cursor = -1")),
+  check("nodes_cursor_of_ended", "the delivery of a row before the first", node("leaf", "terminal_seq = 0")),
+  check("nodes_dispatched_has_time", "a dispatch at no time", node("waiting", "status = 'dispatched'")),
+  check("nodes_superseded_has_key", "a node that another followed without a key", node("leaf", "superseded = true")),
+  check("nodes_budget_object", "a budget that is a list", node("waiting", "budget = '[]'")),
+  check("nodes_budget_object", "a hold that is a number", node("waiting", "hold = '5'")),
   check("nodes_late_only_ended", "a late end that was not", node("waiting", "late = true")),
   unique(
     "nodes_key_once",

@@ -8,9 +8,6 @@ const run = (assignment: string): string => `update ledger_private.runs set ${as
 
 const POOLS: readonly Breach[] = [
   unique("pools_pkey", "a second pool of the same id", copyOf("pools", "pool_id = 'run'", {})),
-  foreignKey("pools_tenant_fkey", "a pool of no tenant", copyOf("pools", "pool_id = 'top'", { tenant_id: "nobody" }), {
-    alsoBreaks: ["pools_owner_fkey"],
-  }),
   foreignKey("pools_owner_fkey", "a pool without a node", copyOf("pools", "pool_id = 'top'", { pool_id: "alone" })),
   foreignKey("pools_parent_fkey", "a pool under one that is not", pool("run", "parent_pool_id = 'nowhere'")),
   check("pools_parent_other", "a pool under itself", pool("run", "parent_pool_id = pool_id")),
@@ -26,12 +23,11 @@ const POOLS: readonly Breach[] = [
 const HEADS: readonly Breach[] = [
   unique("pool_heads_pkey", "a second head of a pool", copyOf("pool_heads", "pool_id = 'run'", {})),
   foreignKey("pool_heads_pool_fkey", "the head of no pool", copyOf("pool_heads", "pool_id = 'run'", { pool_id: "no" })),
-  check("pool_heads_seq_not_negative", "a cursor below zero", head("seq = -1"), {
-    alsoBreaks: ["pool_heads_delivered_seq_within"],
-  }),
   check("pool_heads_open_holds_not_negative", "fewer than no open holds", head("open_holds = -1")),
   check("pool_heads_open_holds_not_negative", "more open holds than children", head("open_holds = children + 1")),
   check("pool_heads_undelivered_not_negative", "fewer than no endings waiting", head("undelivered = -1")),
+  check("pool_heads_undelivered_not_negative", "a cursor below the first", head("next_cursor = -1")),
+  check("pool_heads_delivered_seq_within", "a last row below zero", head("seq = -1")),
   check("pool_heads_delivered_seq_within", "delivered up to a row below the first", head("delivered_seq = -1")),
   check("pool_heads_delivered_seq_within", "delivered beyond the last row", head("delivered_seq = seq + 1")),
 ];

@@ -28,6 +28,15 @@ describe.each(WAYS)("spawn %s", (way) => {
     expect((await books.ok(derived("p"))).node_id).toBe("p:s2");
   });
 
+  it("derives no id that is too long to be named", async () => {
+    const books = await ledger.open(way);
+    const poolId = "x".repeat(200);
+    await books.ok(openPool(poolId));
+    const answer = await books.do(derived(poolId));
+    if (answer.status === "ok") await books.ok(settle(String(answer.result.node_id)));
+    else expect(answer).toMatchObject({ status: "error", code: "LG001" });
+  });
+
   it("finds a chosen id taken before it looks at the key", async () => {
     const books = await ledger.open(way);
     await books.ok(openPool("p", { tokens: 10 }), spawn("p", "a", { tokens: 1 }, { key: "k" }));

@@ -109,10 +109,13 @@ describe("the catalog", () => {
   it("has no role of ours that logs in, or that walks past row level security", async () => {
     const found = await rows(`
       select rolname, rolsuper, rolbypassrls, rolcanlogin, rolcreaterole, rolcreatedb from pg_roles
-      where rolname in ('ledger_owner', 'ledger_admin', 'ledger_writer', 'ledger_auditor') order by rolname`);
+      where rolname in ('ledger_owner', 'ledger_admin', 'ledger_writer', 'ledger_auditor', 'ledger_all_tenants') order by rolname`);
     const none = { rolsuper: false, rolbypassrls: false, rolcanlogin: false, rolcreaterole: false, rolcreatedb: false };
     expect(found).toEqual(
-      ["ledger_admin", "ledger_auditor", "ledger_owner", "ledger_writer"].map((rolname) => ({ rolname, ...none })),
+      ["ledger_admin", "ledger_all_tenants", "ledger_auditor", "ledger_owner", "ledger_writer"].map((rolname) => ({
+        rolname,
+        ...none,
+      })),
     );
   });
 });
