@@ -7,6 +7,7 @@ import { access, readFile, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { delimiter, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
+import { Complaint } from "./complaint.js";
 import { run } from "./process.js";
 
 /** Absolute paths of the two programs that make and run a cluster. */
@@ -28,7 +29,7 @@ export async function embeddedBinaries(): Promise<Binaries> {
   try {
     entry = fromEmbedded.resolve(name);
   } catch {
-    throw new Error(`No embedded Postgres for this platform (${name} is not installed); set DATABASE_URL instead`);
+    throw new Complaint(`No embedded Postgres for this platform (${name} is not installed); set DATABASE_URL instead`);
   }
   const { initdb, postgres } = (await import(pathToFileURL(entry).href)) as Binaries;
   await linkLibraries(dirname(dirname(entry)));

@@ -9,8 +9,10 @@ import { join, resolve } from "node:path";
 import pg from "pg";
 import { type Binaries, embeddedBinaries } from "./binaries.js";
 import { createCluster, SUPERUSER } from "./cluster.js";
+import { Complaint } from "./complaint.js";
 import { sessionConfig } from "./connect.js";
 import { LOOPBACK } from "./port.js";
+import { livingOwner } from "./postmaster.js";
 import { type RunningServer, type ServerOptions, startServer } from "./server.js";
 
 /** Where the data is unless said otherwise: in the folder the command is run from. */
@@ -42,9 +44,15 @@ export async function startEmbedded(
   const cluster = { binaries: binaries ?? (await embeddedBinaries()), dataDirectory: join(root, "data") };
   const password = await persistedPassword(join(root, "superuser-password"));
   if (!existsSync(cluster.dataDirectory)) await createCluster(cluster, password);
+  const urlAt = (port: number, database: string): string =>
+    `postgres://${SUPERUSER}:${password}@${LOOPBACK}:${port}/${database}`;
+  const owner = await livingOwner(cluster.dataDirectory);
+  if (owner) {
+    const use = `DATABASE_URL='${urlAt(owner.port, DATABASE)}'`;
+    throw new Complaint(`${directory} is in use by process ${owner.pid}. Stop it, or use it: ${use}`);
+  }
   const server = await startServer(cluster, options);
-  const urlOf = (database: string): string =>
-    `postgres://${SUPERUSER}:${password}@${LOOPBACK}:${server.port}/${database}`;
+  const urlOf = (database: string): string => urlAt(server.port, database);
   try {
     await ensureDatabase(urlOf("postgres"));
   } catch (error) {

@@ -9,6 +9,7 @@ import { current, Logger, migrate as runCommitted } from "graphile-migrate";
 import { clearAllPools } from "graphile-migrate/dist/pgReal.js";
 import JSON5 from "json5";
 import type pg from "pg";
+import { Complaint } from "./complaint.js";
 import { connect } from "./connect.js";
 
 /** The folder of the migrations, beside `src` in a checkout and beside `dist` in a package. */
@@ -18,6 +19,8 @@ export const MIGRATIONS = fileURLToPath(new URL("../../migrations", import.meta.
 export interface MigrateOptions {
   /** Receives a line per step; nothing is printed without it. */
   readonly log?: (line: string) => void;
+  /** How long to wait for another migration of the same database before giving up. */
+  readonly patienceMs?: number;
 }
 
 /**
@@ -42,6 +45,7 @@ export type Settings = Parameters<typeof runCommitted>[0];
 
 /** The key under which processes that migrate the same database queue. */
 const LOCK = "hashtextextended('agent-ledger migrate', 0)";
+const LOCK_NOT_AVAILABLE = "55P03";
 
 /**
  * Runs a command of graphile-migrate on that database, alone, and leaves no connection of it. The
@@ -49,14 +53,14 @@ const LOCK = "hashtextextended('agent-ledger migrate', 0)";
  */
 export async function withMigrations(
   url: string,
-  { log }: MigrateOptions,
+  { log, patienceMs = 30_000 }: MigrateOptions,
   work: (settings: Settings) => Promise<void>,
 ): Promise<void> {
   // graphile-migrate only tries its own lock and fails; waiting for ours comes first.
   const client = await connect(url);
   const name = `agent-ledger migrate ${randomUUID()}`;
   try {
-    await client.query(`select pg_advisory_lock(${LOCK})`);
+    await queue(client, patienceMs, log);
     const connectionString = `${url}${url.includes("?") ? "&" : "?"}application_name=${encodeURIComponent(name)}`;
     const logger = new Logger(() => (_level, message) => log?.(message));
     const settings = JSON5.parse(await readFile(join(MIGRATIONS, "gmrc.json5"), "utf8")) as Settings;
@@ -67,6 +71,19 @@ export async function withMigrations(
     await untilDisconnected(client, name);
     await client.end();
   }
+}
+
+/** Waits for its turn, which `npm run db:watch` gives to nobody while it runs. */
+async function queue(client: pg.Client, patienceMs: number, log: MigrateOptions["log"]): Promise<void> {
+  const { rows } = await client.query<{ had: boolean }>(`select pg_try_advisory_lock(${LOCK}) as had`);
+  if (rows[0]?.had) return;
+  log?.("waiting for another migration of this database");
+  await client.query("select set_config('lock_timeout', $1, false)", [`${patienceMs}ms`]);
+  await client.query(`select pg_advisory_lock(${LOCK})`).catch((error: pg.DatabaseError) => {
+    if (error.code !== LOCK_NOT_AVAILABLE) throw error;
+    const message = `Another migration of this database did not end within ${patienceMs / 1000} s: stop it, then try again`;
+    throw new Complaint(message, { cause: error });
+  });
 }
 
 /**

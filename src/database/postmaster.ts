@@ -2,13 +2,16 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isFree } from "./port.js";
 import { isAlive } from "./process.js";
 
 const POLL_MS = 10;
+const MOMENT_MS = 300;
 
-/** Process id and state of the server that owns, or last owned, a data directory. */
+/** Process id, port and state of the server that owns, or last owned, a data directory. */
 export interface Postmaster {
   readonly pid: number;
+  readonly port: number;
   /** `starting`, `stopping`, `ready` or `standby`; the last one stays in the file after a crash. */
   readonly state: string;
 }
@@ -17,9 +20,9 @@ export interface Postmaster {
 export async function readPostmaster(dataDirectory: string): Promise<Postmaster | undefined> {
   const text = await readFile(join(dataDirectory, "postmaster.pid"), "utf8").catch(() => "");
   const lines = text.split("\n");
-  // Line 1 is the process id, line 8 the state (src/include/utils/pidfile.h).
+  // Line 1 is the process id, line 4 the port, line 8 the state (src/include/utils/pidfile.h).
   const pid = Number(lines[0]);
-  return pid ? { pid, state: (lines[7] ?? "").trim() } : undefined;
+  return pid ? { pid, port: Number(lines[3]), state: (lines[7] ?? "").trim() } : undefined;
 }
 
 /** Waits until that server accepts connections; fails when it ends instead. */
@@ -40,15 +43,19 @@ export async function untilReady(
 }
 
 /**
- * Gives a server that is still stopping in that data directory a moment: the one of a process just
- * killed is writing its last checkpoint. Whoever starts one after that learns from Postgres itself
- * whether the directory is in use.
+ * The server that uses that data directory. One that is stopping is given time to end, and one that
+ * is ready a moment: the process it belongs to may just have been killed, which it learns by its guard.
  */
-export async function awaitOwnersEnd(dataDirectory: string, timeoutMs = 5_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  while (Date.now() < deadline) {
-    const postmaster = await readPostmaster(dataDirectory);
-    if (!postmaster || !isAlive(postmaster.pid)) return;
+export async function livingOwner(dataDirectory: string, patienceMs = 5_000): Promise<Postmaster | undefined> {
+  const start = Date.now();
+  for (;;) {
+    const owner = await readPostmaster(dataDirectory);
+    if (!owner || !isAlive(owner.pid)) return undefined;
+    const patience = owner.state === "ready" ? MOMENT_MS : patienceMs;
+    if (Date.now() - start > patience) {
+      // After a crash the id may have become another process's. Then Postgres decides what to do.
+      return (await isFree(owner.port)) ? undefined : owner;
+    }
     await sleep(POLL_MS);
   }
 }

@@ -4,9 +4,10 @@ import { once } from "node:events";
 import { open, readFile } from "node:fs/promises";
 import { launchAs, serverAccount } from "./account.js";
 import { type Cluster, SERVER_ENVIRONMENT } from "./cluster.js";
+import { Complaint } from "./complaint.js";
 import { guard } from "./guard.js";
 import { freePort, isFree, LOOPBACK } from "./port.js";
-import { awaitOwnersEnd, untilReady } from "./postmaster.js";
+import { untilReady } from "./postmaster.js";
 
 /** How to run a cluster. */
 export interface ServerOptions {
@@ -28,7 +29,6 @@ export interface RunningServer {
 
 /** Starts the cluster on the loopback interface and waits until it accepts connections. */
 export async function startServer(cluster: Cluster, options: ServerOptions = {}): Promise<RunningServer> {
-  await awaitOwnersEnd(cluster.dataDirectory);
   const port = options.port ?? (await freePort());
   const server = await launch(cluster, { ...options, port });
   try {
@@ -38,7 +38,7 @@ export async function startServer(cluster: Cluster, options: ServerOptions = {})
     await server.stop();
     // Between finding the free port and binding it, somebody else may have taken it.
     if (options.port === undefined && !(await isFree(port))) return startServer(cluster, options);
-    throw new Error(`Postgres did not start:\n${await lastLines(logFile(cluster))}`, { cause: error });
+    throw new Complaint(`Postgres did not start:\n${await lastLines(logFile(cluster))}`, { cause: error });
   }
 }
 

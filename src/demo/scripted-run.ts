@@ -5,6 +5,7 @@
 import type pg from "pg";
 import { createPool } from "../database/connect.js";
 import { DEFAULT_DIRECTORY, startEmbedded } from "../database/embedded.js";
+import { explain } from "../database/explain.js";
 import { migrate } from "../database/migrate.js";
 import { HISTORY, type Operation, TENANT } from "./history.js";
 import { printAudit, printBalances, printBreakdown, printRefusals, printTree } from "./print.js";
@@ -55,11 +56,22 @@ async function main(superuserUrl: string): Promise<void> {
   }
 }
 
-const given = process.env.DATABASE_URL;
-console.log(given ? "Using the server of DATABASE_URL" : `Starting Postgres with its data in ${DEFAULT_DIRECTORY}`);
-const embedded = given ? undefined : await startEmbedded();
+async function mainEmbedded(): Promise<void> {
+  console.log(`Starting Postgres with its data in ${DEFAULT_DIRECTORY}`);
+  const server = await startEmbedded();
+  try {
+    await main(server.url);
+  } finally {
+    await server.stop();
+  }
+  console.log("\nLook into it: npm run serve");
+}
+
+const given = process.env.DATABASE_URL || undefined;
 try {
-  await main(given ?? embedded?.url ?? "");
-} finally {
-  await embedded?.stop();
+  if (given) console.log("Using the server of DATABASE_URL");
+  await (given ? main(given) : mainEmbedded());
+} catch (error) {
+  console.error(explain(error, given) ?? error);
+  process.exitCode = 1;
 }
