@@ -3097,11 +3097,14 @@ begin
     )
     select r.pool_id, r.owner_lapsed
     from reached r
-    join ledger_private.pools p on p.tenant_id = p_tenant_id and p.pool_id = r.pool_id
-    where exists (
+    cross join lateral (
+      select p.depth from ledger_private.pools p where p.tenant_id = p_tenant_id and p.pool_id = r.pool_id limit 1
+    ) p
+    cross join lateral (
       select from ledger_private.nodes n
       where n.tenant_id = p_tenant_id and n.parent_node_id = r.pool_id and n.ended_at is null and coalesce(n.lease_at <= p_at, r.owner_lapsed)
-    )
+      limit 1
+    ) lapsed
     order by p.depth desc, r.pool_id collate "C"
     limit 1000;
 end;
