@@ -1,3 +1,6 @@
+-- Every object of the ledger, in order of creation. Tables and types come before, from migrations/.
+--
+-- Values: amounts, instants, and the shape of what callers send
 --!include rules/channel_order.sql
 --!include rules/amount.sql
 --!include rules/text_of.sql
@@ -9,22 +12,30 @@
 --!include rules/misfit_of_spend.sql
 --!include rules/misfit_of_lines.sql
 --!include rules/misfit_of_operation.sql
+
+-- What an operation asks for, as rows that do not exist yet
 --!include rules/digest_of.sql
 --!include rules/tags_of.sql
 --!include rules/totals_of.sql
 --!include rules/channels_of.sql
 --!include rules/new_node.sql
 --!include rules/new_pool.sql
+
+-- Answers
 --!include rules/ok.sql
 --!include rules/refused.sql
 --!include rules/failed.sql
 --!include rules/no_open_hold.sql
+
+-- Usage: what a spend states, what silence is charged, what a correction adds
 --!include rules/resources_sum.sql
 --!include rules/usage_of.sql
 --!include rules/ceiling_usage.sql
 --!include rules/unreported_usage.sql
 --!include rules/usage_diff.sql
 --!include rules/usage_in.sql
+
+-- Moves: what an event does to balances. moved is the only arithmetic on them
 --!include rules/ended.sql
 --!include rules/foldable.sql
 --!include rules/draws.sql
@@ -40,6 +51,8 @@
 --!include rules/violations.sql
 --!include rules/spend_json.sql
 --!include rules/charged_json.sql
+
+-- Journal rows, written up from their parts
 --!include rules/event_for.sql
 --!include rules/with_usage.sql
 --!include rules/with_move.sql
@@ -47,17 +60,23 @@
 --!include rules/carried_event.sql
 --!include rules/is_spend_event.sql
 --!include rules/lock_key.sql
+
+-- Who may, and how errors are raised
 --!include functions/error_codes.sql
 --!include functions/caller_tenant.sql
 --!include private/raise_error.sql
 --!include private/assert_tenant.sql
 --!include private/assert_writable.sql
 --!include private/assert_all_ok.sql
+
+-- Looking things up by key
 --!include private/find_pool.sql
 --!include private/find_node.sql
 --!include private/find_event.sql
 --!include private/owner_lapsed.sql
 --!include private/frozen_above.sql
+
+-- What a call locks
 --!include private/due_pools.sql
 --!include private/pools_below_lapsed.sql
 --!include private/pools_looked_up.sql
@@ -65,6 +84,8 @@
 --!include private/pools_locked.sql
 --!include private/lock_keys.sql
 --!include functions/pools_of.sql
+
+-- Booking: one event, its balances, its journal row, and what it means above
 --!include private/event.sql
 --!include private/metered_event.sql
 --!include private/move_channels.sql
@@ -75,26 +96,26 @@
 --!include private/draw.sql
 --!include private/change_of.sql
 --!include private/post.sql
+
+-- Reserving: a hold, a node, a pool of its own
 --!include private/hold.sql
---!include private/giving_back.sql
 --!include private/payers_of.sql
 --!include private/refusal_of_spawn.sql
 --!include private/insert_node.sql
---!include private/insert_run.sql
---!include private/insert_lines.sql
---!include private/end_node.sql
---!include private/end_run.sql
---!include private/end_leaf.sql
---!include private/expire_leaf.sql
---!include private/lapsed_holds.sql
---!include private/refresh_lease.sql
---!include private/take_back.sql
 --!include private/keyed.sql
 --!include private/supersede.sql
 --!include private/enter_spawned.sql
 --!include private/reserve.sql
 --!include private/open_child.sql
+--!include private/insert_run.sql
+
+-- Ending: a leaf, a node that owns a pool, what has lapsed, what turns out otherwise
+--!include private/insert_lines.sql
+--!include private/end_node.sql
+--!include private/end_leaf.sql
+--!include private/giving_back.sql
 --!include private/set_pool_state.sql
+--!include private/end_run.sql
 --!include private/settle_pool.sql
 --!include private/booked_resources.sql
 --!include private/booked_usage.sql
@@ -102,7 +123,13 @@
 --!include private/event_booked_by.sql
 --!include private/settle_leaf.sql
 --!include private/settle_node.sql
+--!include private/expire_leaf.sql
+--!include private/lapsed_holds.sql
+--!include private/refresh_lease.sql
+--!include private/take_back.sql
 --!include private/expire_pool.sql
+
+-- The operations of the protocol
 --!include operations/open_pool.sql
 --!include operations/fund.sql
 --!include operations/spawn.sql
@@ -117,6 +144,8 @@
 --!include operations/freeze.sql
 --!include operations/close_pool.sql
 --!include operations/judge.sql
+
+-- The batch: claim, one by one or folded, keep
 --!include private/perform.sql
 --!include private/claim.sql
 --!include private/keep.sql
@@ -127,14 +156,20 @@
 --!include private/store_fold.sql
 --!include private/fold.sql
 --!include private/apply_batch.sql
+
+-- The public functions
 --!include functions/apply.sql
 --!include functions/apply_one.sql
 --!include functions/submit.sql
 --!include functions/create_tenant.sql
 --!include functions/bind_role.sql
 --!include functions/put_blob.sql
+
+-- Append-only, and who sees what
 --!include triggers/journal__append_only.sql
 --!include policies.sql
+
+-- The public views
 --!include views/pools.sql
 --!include views/channels.sql
 --!include views/pool_heads.sql
@@ -146,6 +181,9 @@
 --!include views/refusals.sql
 --!include views/trajectory.sql
 --!include views/spent_breakdown.sql
+--!include functions/balance_at.sql
+
+-- The audit
 --!include views/audit/balances.sql
 --!include views/audit/holds.sql
 --!include views/audit/sequence.sql
@@ -155,4 +193,3 @@
 --!include views/audit/draws.sql
 --!include views/audit/runs.sql
 --!include views/audit.sql
---!include functions/balance_at.sql

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:3b87a5423efb1f440e483bf4ce312bdd553cbb09
+--! Hash: sha1:b4c66f645743cc0e92f609bea0332381fc6bae76
 --! Message: the conserved core
 
 -- The conserved core: roles, schemas, types, tables. Stateless objects follow from sql/all.sql.
@@ -454,6 +454,9 @@ create table ledger_private.blobs (
 comment on table ledger_private.blobs is 'Artifacts by content: sha256:<hex> of the bytes.';
 
 --! Included all.sql
+-- Every object of the ledger, in order of creation. Tables and types come before, from migrations/.
+--
+-- Values: amounts, instants, and the shape of what callers send
 --! Included rules/channel_order.sql
 -- The order channels are listed in everywhere: tokens, iterations, usd, then resources by name. Sort key, collation "C".
 create or replace function ledger_private.channel_order(p_channel text)
@@ -881,6 +884,8 @@ begin
 end;
 $$;
 --! EndIncluded rules/misfit_of_operation.sql
+
+-- What an operation asks for, as rows that do not exist yet
 --! Included rules/digest_of.sql
 -- What makes two operations of one id the same: sha256 of the jsonb text without the id.
 create or replace function ledger_private.digest_of(p_operation jsonb)
@@ -993,6 +998,8 @@ begin
 end;
 $$;
 --! EndIncluded rules/new_pool.sql
+
+-- Answers
 --! Included rules/ok.sql
 -- The answer of an operation that was done; p_extra is what result holds besides pool_id and seq.
 create or replace function ledger_private.ok(
@@ -1053,6 +1060,8 @@ begin
 end;
 $$;
 --! EndIncluded rules/no_open_hold.sql
+
+-- Usage: what a spend states, what silence is charged, what a correction adds
 --! Included rules/resources_sum.sql
 -- Two maps of named resources {name: {amount, uncertain?, unknown?}} added up, the second one p_sign times. Null where nothing is left.
 create or replace function ledger_private.resources_sum(
@@ -1222,6 +1231,8 @@ return row(
   coalesce(p_event.tokens_unknown, 0), coalesce(p_event.iterations_unknown, 0), coalesce(p_event.usd_unknown, 0), coalesce(p_event.usd_seals, 0)
 )::ledger_private.usage;
 --! EndIncluded rules/usage_in.sql
+
+-- Moves: what an event does to balances. moved is the only arithmetic on them
 --! Included rules/ended.sql
 -- A leaf as it is after its terminal row.
 create or replace function ledger_private.ended(
@@ -1649,6 +1660,8 @@ begin
 end;
 $$;
 --! EndIncluded rules/charged_json.sql
+
+-- Journal rows, written up from their parts
 --! Included rules/event_for.sql
 -- A journal row that one pool's event causes in another: it carries the causing operation and names its source. No usage yet.
 create or replace function ledger_private.event_for(
@@ -1820,6 +1833,8 @@ immutable
 parallel safe
 return hashtextextended('agent-ledger/' || char_length(p_tenant_id)::text || '/' || p_tenant_id || '/' || p_pool_id, 0);
 --! EndIncluded rules/lock_key.sql
+
+-- Who may, and how errors are raised
 --! Included functions/error_codes.sql
 -- The registry of our SQLSTATEs, in the order they are checked: name, and whether a call that got one may be tried again as it is.
 create or replace function ledger.error_codes()
@@ -1962,6 +1977,8 @@ begin
 end;
 $$;
 --! EndIncluded private/assert_all_ok.sql
+
+-- Looking things up by key
 --! Included private/find_pool.sql
 -- The pool of that id in this tenant, or null.
 create or replace function ledger_private.find_pool(p_tenant_id text, p_pool_id text)
@@ -2057,6 +2074,8 @@ begin
 end;
 $$;
 --! EndIncluded private/frozen_above.sql
+
+-- What a call locks
 --! Included private/due_pools.sql
 -- The pools of a tenant in which a hold with a lease of its own may have lapsed, the longest overdue first, a thousand at most (each is locked):
 -- asked again, expire goes on. Pools below a lapsed driver are reached from its parent's.
@@ -2296,6 +2315,8 @@ comment on function ledger.pools_of(text, jsonb) is 'The pools a batch of operat
 revoke all on function ledger.pools_of(text, jsonb) from public;
 grant execute on function ledger.pools_of(text, jsonb) to ledger_admin, ledger_writer;
 --! EndIncluded functions/pools_of.sql
+
+-- Booking: one event, its balances, its journal row, and what it means above
 --! Included private/event.sql
 -- A journal row as the operation that causes it describes it; usage, moves and seq are filled in later.
 create or replace function ledger_private.event(
@@ -2631,6 +2652,8 @@ begin
 end;
 $$;
 --! EndIncluded private/post.sql
+
+-- Reserving: a hold, a node, a pool of its own
 --! Included private/hold.sql
 -- Takes a budget out of a pool's free (p_sign 1) or puts it back (-1): its ceilings on the channels the pool itself caps. Elsewhere a ceiling
 -- holds nothing and still counts. Returns all rows of the pool as they are afterwards, in channel order. It writes before anybody has looked
@@ -2658,23 +2681,6 @@ begin
 end;
 $$;
 --! EndIncluded private/hold.sql
---! Included private/giving_back.sql
--- The moves that close a pool under a parent: free of every capped channel goes back, also when negative, so that total = committed. None for a
--- top pool, which keeps its row as it was.
-create or replace function ledger_private.giving_back(p_pool ledger_private.pools)
-returns ledger_private.move[]
-language plpgsql
-stable
-as $$
-begin
-  return (
-    select array_agg(row(c.channel, -c.free, 0, 0, 0, 0, 0, false)::ledger_private.move order by ledger_private.channel_order(c.channel))
-    from ledger_private.channels c
-    where c.tenant_id = p_pool.tenant_id and c.pool_id = p_pool.pool_id and c.free <> 0 and p_pool.parent_pool_id is not null
-  );
-end;
-$$;
---! EndIncluded private/giving_back.sql
 --! Included private/payers_of.sql
 -- The payer's row of each of a pool's rows: itself, the row of the pool above that caps the channel, or null.
 create or replace function ledger_private.payers_of(p_channels ledger_private.channels[])
@@ -2731,221 +2737,6 @@ begin
 end;
 $$;
 --! EndIncluded private/insert_node.sql
---! Included private/insert_run.sql
--- Marks a pool's node as a run.
-create or replace function ledger_private.insert_run(
-  p_pool ledger_private.pools,
-  p_run jsonb,
-  p_at timestamptz
-)
-returns void
-language plpgsql
-as $$
-begin
-  if p_run is null then
-    return;
-  end if;
-  insert into ledger_private.runs (tenant_id, run_id, label, experiment, arm, task, replicate, opened_at)
-  values (
-    p_pool.tenant_id, p_pool.pool_id, p_run ->> 'label', p_run ->> 'experiment', p_run ->> 'arm', p_run ->> 'task',
-    case jsonb_typeof(p_run -> 'replicate') when 'number' then trim_scale((p_run -> 'replicate')::numeric)::text else p_run ->> 'replicate' end, p_at
-  );
-end;
-$$;
---! EndIncluded private/insert_run.sql
---! Included private/insert_lines.sql
--- Writes the usage lines of an operation under its journal row.
-create or replace function ledger_private.insert_lines(
-  p_pool ledger_private.pools,
-  p_seq bigint,
-  p_operation jsonb
-)
-returns void
-language plpgsql
-as $$
-begin
-  if not p_operation ? 'lines' then
-    return;
-  end if;
-  insert into ledger_private.usage_lines (
-    tenant_id, pool_id, seq, line, provider, model, provider_request_id, iterations, input_tokens, output_tokens, cache_read_tokens,
-    cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_usd, tokens_known, usd_known, resources
-  )
-  select
-    p_pool.tenant_id, p_pool.pool_id, p_seq, l.position - 1,
-    coalesce(l.line ->> 'provider', p_operation ->> 'provider'), coalesce(l.line ->> 'model', p_operation ->> 'model'),
-    coalesce(l.line ->> 'provider_request_id', p_operation ->> 'provider_request_id'),
-    u.iterations, u.input_tokens, u.output_tokens, u.cache_read_tokens, u.cache_write_tokens, u.reasoning_tokens, u.charged_tokens,
-    u.usd, u.ms, u.uncertain_usd, u.tokens_known, u.usd_known, u.resources
-  from jsonb_array_elements(p_operation -> 'lines') with ordinality l (line, position)
-  cross join lateral ledger_private.usage_of(l.line, p_pool.token_charge) u;
-end;
-$$;
---! EndIncluded private/insert_lines.sql
---! Included private/end_node.sql
--- Writes how a node ended (ledger_private.ended). A node that was expired and is settled late keeps its terminal row and its place in the order
--- of delivery.
-create or replace function ledger_private.end_node(
-  p_node ledger_private.nodes,
-  p_status text,
-  p_terminal_seq bigint,
-  p_operation jsonb,
-  p_at timestamptz
-)
-returns void
-language plpgsql
-as $$
-declare
-  v constant ledger_private.nodes := ledger_private.ended(p_node, p_status, p_terminal_seq, p_operation, p_at);
-begin
-  update ledger_private.nodes n
-  set status = v.status, terminal_seq = v.terminal_seq, late = v.late, verdict = v.verdict, out_ref = v.out_ref, reason = v.reason,
-    infra = v.infra, ended_at = v.ended_at
-  where n.tenant_id = v.tenant_id and n.node_id = v.node_id;
-end;
-$$;
---! EndIncluded private/end_node.sql
---! Included private/end_run.sql
--- Keeps how a run ended, where the pool is a run's root.
-create or replace function ledger_private.end_run(
-  p_pool ledger_private.pools,
-  p_status text,
-  p_operation jsonb
-)
-returns void
-language plpgsql
-as $$
-begin
-  if p_pool.run_id is distinct from p_pool.pool_id then
-    return;
-  end if;
-  update ledger_private.runs r
-  set outcome = p_status, verdict = p_operation -> 'verdict', out_ref = p_operation ->> 'out_ref', reason = p_operation ->> 'reason',
-    infra = r.infra or coalesce((p_operation -> 'infra')::boolean, false)
-  where r.tenant_id = p_pool.tenant_id and r.run_id = p_pool.run_id;
-end;
-$$;
---! EndIncluded private/end_run.sql
---! Included private/end_leaf.sql
--- The terminal row of a leaf (p_status done, down: `settled`; cancelled; expired): hold released, usage committed, node ended. Returns the seq.
-create or replace function ledger_private.end_leaf(
-  p_pool ledger_private.pools,
-  p_node ledger_private.nodes,
-  p_status text,
-  p_usage ledger_private.usage,
-  p_operation jsonb,
-  p_at timestamptz
-)
-returns bigint
-language plpgsql
-as $$
-declare
-  v_event ledger_private.journal;
-  v_seq bigint;
-begin
-  v_event := ledger_private.event(p_pool, case when p_status in ('done', 'down') then 'settled' else p_status end, p_operation, p_at);
-  v_event := ledger_private.with_usage(ledger_private.with_ending(v_event, p_node, p_status, p_operation), p_usage);
-  v_seq := ledger_private.post(v_event, ledger_private.moves_of(p_usage, p_node.hold), -1, 0, 1);
-  perform ledger_private.insert_lines(p_pool, v_seq, p_operation);
-  perform ledger_private.end_node(p_node, p_status, v_seq, p_operation, p_at);
-  return v_seq;
-end;
-$$;
---! EndIncluded private/end_leaf.sql
---! Included private/expire_leaf.sql
--- Books the expiry of a leaf: dispatched, its declared ceilings are charged as uncertain, since the provider may have billed; else its room goes
--- back. Returns the usage charged.
-create or replace function ledger_private.expire_leaf(
-  p_pool ledger_private.pools,
-  p_node ledger_private.nodes,
-  p_operation jsonb,
-  p_at timestamptz
-)
-returns ledger_private.usage
-language plpgsql
-as $$
-declare
-  v_usage ledger_private.usage := ledger_private.unreported_usage(p_node);
-begin
-  perform ledger_private.end_leaf(p_pool, p_node, 'expired', v_usage, jsonb_build_object('reason', 'lease-expired') || p_operation, p_at);
-  return v_usage;
-end;
-$$;
---! EndIncluded private/expire_leaf.sql
---! Included private/lapsed_holds.sql
--- The open holds of a pool whose lease has passed, in order of id: their own, or without one that of the driver that owns the pool
--- (p_owner_lapsed). The head says whether any hold can be due, so nodes are searched only then.
-create or replace function ledger_private.lapsed_holds(
-  p_pool ledger_private.pools,
-  p_owner_lapsed boolean,
-  p_at timestamptz
-)
-returns setof ledger_private.nodes
-language plpgsql
-stable
-as $$
-begin
-  if exists (
-    select from ledger_private.pool_heads h
-    where h.tenant_id = p_pool.tenant_id and h.pool_id = p_pool.pool_id
-      and h.open_holds > 0 and (p_owner_lapsed or h.next_lease_at <= p_at)
-  ) then
-    return query
-      select n.* from ledger_private.nodes n
-      where n.tenant_id = p_pool.tenant_id and n.parent_node_id = p_pool.pool_id
-        and n.ended_at is null and coalesce(n.lease_at <= p_at, p_owner_lapsed)
-      order by n.node_id collate "C";
-  end if;
-end;
-$$;
---! EndIncluded private/lapsed_holds.sql
---! Included private/refresh_lease.sql
--- Tells the head of a pool the earliest lease that is left, where the one it knows has passed and lapsed holds were looked for.
-create or replace function ledger_private.refresh_lease(p_pool ledger_private.pools, p_at timestamptz)
-returns void
-language plpgsql
-as $$
-begin
-  if (
-    select h.next_lease_at <= p_at from ledger_private.pool_heads h
-    where h.tenant_id = p_pool.tenant_id and h.pool_id = p_pool.pool_id
-  ) then
-    update ledger_private.pool_heads h
-    set next_lease_at = (
-      select min(n.lease_at) from ledger_private.nodes n
-      where n.tenant_id = p_pool.tenant_id and n.parent_node_id = p_pool.pool_id and n.ended_at is null
-    )
-    where h.tenant_id = p_pool.tenant_id and h.pool_id = p_pool.pool_id;
-  end if;
-end;
-$$;
---! EndIncluded private/refresh_lease.sql
---! Included private/take_back.sql
--- Ends every leaf of a pool whose lease has passed and that was never dispatched: `expired`, its room goes back to free. Returns how many.
-create or replace function ledger_private.take_back(
-  p_pool ledger_private.pools,
-  p_operation jsonb,
-  p_at timestamptz
-)
-returns integer
-language plpgsql
-as $$
-declare
-  v_node ledger_private.nodes;
-  v_count integer := 0;
-begin
-  for v_node in
-    select * from ledger_private.lapsed_holds(p_pool, ledger_private.owner_lapsed(p_pool.tenant_id, p_pool.pool_id, p_at), p_at) n
-    where not n.driver and n.status = 'pending'
-  loop
-    perform ledger_private.expire_leaf(p_pool, v_node, jsonb_build_object('operation_id', p_operation -> 'operation_id'), p_at);
-    v_count := v_count + 1;
-  end loop;
-  perform ledger_private.refresh_lease(p_pool, p_at);
-  return v_count;
-end;
-$$;
---! EndIncluded private/take_back.sql
 --! Included private/keyed.sql
 -- What a key says about a spawn that found something in its way: an answer (the child that is done, duplicate-key, key-conflict), or null where
 -- no child has that key, or the last one that had it ended otherwise.
@@ -3124,6 +2915,125 @@ begin
 end;
 $$;
 --! EndIncluded private/open_child.sql
+--! Included private/insert_run.sql
+-- Marks a pool's node as a run.
+create or replace function ledger_private.insert_run(
+  p_pool ledger_private.pools,
+  p_run jsonb,
+  p_at timestamptz
+)
+returns void
+language plpgsql
+as $$
+begin
+  if p_run is null then
+    return;
+  end if;
+  insert into ledger_private.runs (tenant_id, run_id, label, experiment, arm, task, replicate, opened_at)
+  values (
+    p_pool.tenant_id, p_pool.pool_id, p_run ->> 'label', p_run ->> 'experiment', p_run ->> 'arm', p_run ->> 'task',
+    case jsonb_typeof(p_run -> 'replicate') when 'number' then trim_scale((p_run -> 'replicate')::numeric)::text else p_run ->> 'replicate' end, p_at
+  );
+end;
+$$;
+--! EndIncluded private/insert_run.sql
+
+-- Ending: a leaf, a node that owns a pool, what has lapsed, what turns out otherwise
+--! Included private/insert_lines.sql
+-- Writes the usage lines of an operation under its journal row.
+create or replace function ledger_private.insert_lines(
+  p_pool ledger_private.pools,
+  p_seq bigint,
+  p_operation jsonb
+)
+returns void
+language plpgsql
+as $$
+begin
+  if not p_operation ? 'lines' then
+    return;
+  end if;
+  insert into ledger_private.usage_lines (
+    tenant_id, pool_id, seq, line, provider, model, provider_request_id, iterations, input_tokens, output_tokens, cache_read_tokens,
+    cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_usd, tokens_known, usd_known, resources
+  )
+  select
+    p_pool.tenant_id, p_pool.pool_id, p_seq, l.position - 1,
+    coalesce(l.line ->> 'provider', p_operation ->> 'provider'), coalesce(l.line ->> 'model', p_operation ->> 'model'),
+    coalesce(l.line ->> 'provider_request_id', p_operation ->> 'provider_request_id'),
+    u.iterations, u.input_tokens, u.output_tokens, u.cache_read_tokens, u.cache_write_tokens, u.reasoning_tokens, u.charged_tokens,
+    u.usd, u.ms, u.uncertain_usd, u.tokens_known, u.usd_known, u.resources
+  from jsonb_array_elements(p_operation -> 'lines') with ordinality l (line, position)
+  cross join lateral ledger_private.usage_of(l.line, p_pool.token_charge) u;
+end;
+$$;
+--! EndIncluded private/insert_lines.sql
+--! Included private/end_node.sql
+-- Writes how a node ended (ledger_private.ended). A node that was expired and is settled late keeps its terminal row and its place in the order
+-- of delivery.
+create or replace function ledger_private.end_node(
+  p_node ledger_private.nodes,
+  p_status text,
+  p_terminal_seq bigint,
+  p_operation jsonb,
+  p_at timestamptz
+)
+returns void
+language plpgsql
+as $$
+declare
+  v constant ledger_private.nodes := ledger_private.ended(p_node, p_status, p_terminal_seq, p_operation, p_at);
+begin
+  update ledger_private.nodes n
+  set status = v.status, terminal_seq = v.terminal_seq, late = v.late, verdict = v.verdict, out_ref = v.out_ref, reason = v.reason,
+    infra = v.infra, ended_at = v.ended_at
+  where n.tenant_id = v.tenant_id and n.node_id = v.node_id;
+end;
+$$;
+--! EndIncluded private/end_node.sql
+--! Included private/end_leaf.sql
+-- The terminal row of a leaf (p_status done, down: `settled`; cancelled; expired): hold released, usage committed, node ended. Returns the seq.
+create or replace function ledger_private.end_leaf(
+  p_pool ledger_private.pools,
+  p_node ledger_private.nodes,
+  p_status text,
+  p_usage ledger_private.usage,
+  p_operation jsonb,
+  p_at timestamptz
+)
+returns bigint
+language plpgsql
+as $$
+declare
+  v_event ledger_private.journal;
+  v_seq bigint;
+begin
+  v_event := ledger_private.event(p_pool, case when p_status in ('done', 'down') then 'settled' else p_status end, p_operation, p_at);
+  v_event := ledger_private.with_usage(ledger_private.with_ending(v_event, p_node, p_status, p_operation), p_usage);
+  v_seq := ledger_private.post(v_event, ledger_private.moves_of(p_usage, p_node.hold), -1, 0, 1);
+  perform ledger_private.insert_lines(p_pool, v_seq, p_operation);
+  perform ledger_private.end_node(p_node, p_status, v_seq, p_operation, p_at);
+  return v_seq;
+end;
+$$;
+--! EndIncluded private/end_leaf.sql
+--! Included private/giving_back.sql
+-- The moves that close a pool under a parent: free of every capped channel goes back, also when negative, so that total = committed. None for a
+-- top pool, which keeps its row as it was.
+create or replace function ledger_private.giving_back(p_pool ledger_private.pools)
+returns ledger_private.move[]
+language plpgsql
+stable
+as $$
+begin
+  return (
+    select array_agg(row(c.channel, -c.free, 0, 0, 0, 0, 0, false)::ledger_private.move order by ledger_private.channel_order(c.channel))
+    from ledger_private.channels c
+    where c.tenant_id = p_pool.tenant_id and c.pool_id = p_pool.pool_id and c.free <> 0 and p_pool.parent_pool_id is not null
+  );
+end;
+$$;
+--! EndIncluded private/giving_back.sql
 --! Included private/set_pool_state.sql
 -- Writes the state of a pool, and the tenant's count of frozen pools with it.
 create or replace function ledger_private.set_pool_state(p_pool ledger_private.pools, p_state text)
@@ -3140,6 +3050,27 @@ begin
 end;
 $$;
 --! EndIncluded private/set_pool_state.sql
+--! Included private/end_run.sql
+-- Keeps how a run ended, where the pool is a run's root.
+create or replace function ledger_private.end_run(
+  p_pool ledger_private.pools,
+  p_status text,
+  p_operation jsonb
+)
+returns void
+language plpgsql
+as $$
+begin
+  if p_pool.run_id is distinct from p_pool.pool_id then
+    return;
+  end if;
+  update ledger_private.runs r
+  set outcome = p_status, verdict = p_operation -> 'verdict', out_ref = p_operation ->> 'out_ref', reason = p_operation ->> 'reason',
+    infra = r.infra or coalesce((p_operation -> 'infra')::boolean, false)
+  where r.tenant_id = p_pool.tenant_id and r.run_id = p_pool.run_id;
+end;
+$$;
+--! EndIncluded private/end_run.sql
 --! Included private/settle_pool.sql
 -- Ends a node that owns a pool: `closed` in its pool (what is free of capped channels goes back), then `settled` or `cancelled` in its parent's,
 -- which commits exactly what the pool committed. Nothing is stated by the caller: the spend is computed here. A pool without a parent keeps its
@@ -3399,6 +3330,100 @@ begin
 end;
 $$;
 --! EndIncluded private/settle_node.sql
+--! Included private/expire_leaf.sql
+-- Books the expiry of a leaf: dispatched, its declared ceilings are charged as uncertain, since the provider may have billed; else its room goes
+-- back. Returns the usage charged.
+create or replace function ledger_private.expire_leaf(
+  p_pool ledger_private.pools,
+  p_node ledger_private.nodes,
+  p_operation jsonb,
+  p_at timestamptz
+)
+returns ledger_private.usage
+language plpgsql
+as $$
+declare
+  v_usage ledger_private.usage := ledger_private.unreported_usage(p_node);
+begin
+  perform ledger_private.end_leaf(p_pool, p_node, 'expired', v_usage, jsonb_build_object('reason', 'lease-expired') || p_operation, p_at);
+  return v_usage;
+end;
+$$;
+--! EndIncluded private/expire_leaf.sql
+--! Included private/lapsed_holds.sql
+-- The open holds of a pool whose lease has passed, in order of id: their own, or without one that of the driver that owns the pool
+-- (p_owner_lapsed). The head says whether any hold can be due, so nodes are searched only then.
+create or replace function ledger_private.lapsed_holds(
+  p_pool ledger_private.pools,
+  p_owner_lapsed boolean,
+  p_at timestamptz
+)
+returns setof ledger_private.nodes
+language plpgsql
+stable
+as $$
+begin
+  if exists (
+    select from ledger_private.pool_heads h
+    where h.tenant_id = p_pool.tenant_id and h.pool_id = p_pool.pool_id
+      and h.open_holds > 0 and (p_owner_lapsed or h.next_lease_at <= p_at)
+  ) then
+    return query
+      select n.* from ledger_private.nodes n
+      where n.tenant_id = p_pool.tenant_id and n.parent_node_id = p_pool.pool_id
+        and n.ended_at is null and coalesce(n.lease_at <= p_at, p_owner_lapsed)
+      order by n.node_id collate "C";
+  end if;
+end;
+$$;
+--! EndIncluded private/lapsed_holds.sql
+--! Included private/refresh_lease.sql
+-- Tells the head of a pool the earliest lease that is left, where the one it knows has passed and lapsed holds were looked for.
+create or replace function ledger_private.refresh_lease(p_pool ledger_private.pools, p_at timestamptz)
+returns void
+language plpgsql
+as $$
+begin
+  if (
+    select h.next_lease_at <= p_at from ledger_private.pool_heads h
+    where h.tenant_id = p_pool.tenant_id and h.pool_id = p_pool.pool_id
+  ) then
+    update ledger_private.pool_heads h
+    set next_lease_at = (
+      select min(n.lease_at) from ledger_private.nodes n
+      where n.tenant_id = p_pool.tenant_id and n.parent_node_id = p_pool.pool_id and n.ended_at is null
+    )
+    where h.tenant_id = p_pool.tenant_id and h.pool_id = p_pool.pool_id;
+  end if;
+end;
+$$;
+--! EndIncluded private/refresh_lease.sql
+--! Included private/take_back.sql
+-- Ends every leaf of a pool whose lease has passed and that was never dispatched: `expired`, its room goes back to free. Returns how many.
+create or replace function ledger_private.take_back(
+  p_pool ledger_private.pools,
+  p_operation jsonb,
+  p_at timestamptz
+)
+returns integer
+language plpgsql
+as $$
+declare
+  v_node ledger_private.nodes;
+  v_count integer := 0;
+begin
+  for v_node in
+    select * from ledger_private.lapsed_holds(p_pool, ledger_private.owner_lapsed(p_pool.tenant_id, p_pool.pool_id, p_at), p_at) n
+    where not n.driver and n.status = 'pending'
+  loop
+    perform ledger_private.expire_leaf(p_pool, v_node, jsonb_build_object('operation_id', p_operation -> 'operation_id'), p_at);
+    v_count := v_count + 1;
+  end loop;
+  perform ledger_private.refresh_lease(p_pool, p_at);
+  return v_count;
+end;
+$$;
+--! EndIncluded private/take_back.sql
 --! Included private/expire_pool.sql
 -- Expires every hold of one pool whose lease has passed; what lies below its lapsed drivers was expired before. A lapsed driver is settled `down`
 -- with what its pool booked, or left alone while a child of its holds a longer lease. Returns [{node_id, charged}] as booked.
@@ -3432,6 +3457,8 @@ begin
 end;
 $$;
 --! EndIncluded private/expire_pool.sql
+
+-- The operations of the protocol
 --! Included operations/open_pool.sql
 -- open_pool: a conserved budget and the node that owns it. Under a parent its totals are reserved there, as a node of the same id.
 -- Errors: LG002 parent, LG001 (what the parent does not allow), LG011. Refusals: as spawn, from the parent.
@@ -3888,9 +3915,11 @@ begin
 end;
 $$;
 --! EndIncluded operations/judge.sql
+
+-- The batch: claim, one by one or folded, keep
 --! Included private/perform.sql
 -- One operation, the plain way: its rules, then few statements by key. Writes nothing where the answer is refused or an error (a spawn's refusal
--- may still have taken back lapsed room). Idempotency is the caller's business (ledger_private.apply_one_by_one, apply_batch).
+-- may still have taken back lapsed room). Idempotency is the caller's business (ledger_private.apply_batch).
 create or replace function ledger_private.perform(
   p_tenant_id text,
   p_operation jsonb,
@@ -4422,6 +4451,8 @@ begin
 end;
 $$;
 --! EndIncluded private/apply_batch.sql
+
+-- The public functions
 --! Included functions/apply.sql
 -- Applies an ordered batch of operations in the caller's serializable transaction: one answer per operation, position from 0. A refused or
 -- failed operation changes no balance and stops no other; with p_atomic the first one raises LG008 and everything is rolled back.
@@ -4648,6 +4679,8 @@ comment on function ledger.put_blob(text, bytea) is 'Stores an artifact by conte
 revoke all on function ledger.put_blob(text, bytea) from public;
 grant execute on function ledger.put_blob(text, bytea) to ledger_admin, ledger_writer;
 --! EndIncluded functions/put_blob.sql
+
+-- Append-only, and who sees what
 --! Included triggers/journal__append_only.sql
 -- Journal rows stay as they were written: no update, delete or truncate, also for the owner.
 create or replace function ledger_private.tg_journal__append_only()
@@ -4720,6 +4753,8 @@ $$;
 
 revoke all on all functions in schema ledger_private from public;
 --! EndIncluded policies.sql
+
+-- The public views
 --! Included views/pools.sql
 -- Budgets: what seldom changes. depth_left and deadline_at are the strictest of the pool and all above it.
 create or replace view ledger.pools
@@ -5121,6 +5156,49 @@ comment on view ledger.spent_breakdown is 'Three rows per run: driver_inference,
 revoke all on ledger.spent_breakdown from public;
 grant select on ledger.spent_breakdown to ledger_admin, ledger_writer, ledger_auditor;
 --! EndIncluded views/spent_breakdown.sql
+--! Included functions/balance_at.sql
+-- The channels of a pool as of an instant of the server's clock (recorded_at <= p_at), from the journal. No rows before it was opened.
+create or replace function ledger.balance_at(
+  p_tenant_id text,
+  p_pool_id text,
+  p_at timestamptz
+)
+returns table (
+  tenant_id text,
+  pool_id text,
+  channel text,
+  unit text,
+  capped boolean,
+  total numeric,
+  free numeric,
+  reserved numeric,
+  committed numeric,
+  uncertain numeric
+)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    c.tenant_id, c.pool_id, c.channel, c.unit, c.capped,
+    case when c.capped then s.funded end, case when c.capped then s.funded - s.held - s.spent end, s.held, s.spent, s.uncertain
+  from ledger.channels c
+  join ledger.pools p on p.tenant_id = c.tenant_id and p.pool_id = c.pool_id and p.opened_at <= p_at
+  cross join lateral (
+    select
+      coalesce(trim_scale(sum(j.funded)), 0) as funded, coalesce(trim_scale(sum(j.held)), 0) as held,
+      coalesce(trim_scale(sum(j.spent)), 0) as spent, coalesce(trim_scale(sum(j.uncertain)), 0) as uncertain
+    from ledger.postings j
+    where j.tenant_id = c.tenant_id and j.pool_id = c.pool_id and j.channel = c.channel and j.recorded_at <= p_at
+  ) s
+  where c.tenant_id = p_tenant_id and c.pool_id = p_pool_id
+$$;
+comment on function ledger.balance_at(text, text, timestamptz) is 'The channels of a pool as of an instant, summed from the journal.';
+revoke all on function ledger.balance_at(text, text, timestamptz) from public;
+grant execute on function ledger.balance_at(text, text, timestamptz) to ledger_admin, ledger_writer, ledger_auditor;
+--! EndIncluded functions/balance_at.sql
+
+-- The audit
 --! Included views/audit/balances.sql
 -- Invariants 1 to 3: every channel row is the sum of its postings.
 create or replace view ledger_private.audit_balances
@@ -5480,47 +5558,6 @@ comment on view ledger.audit is 'What is wrong: tenant, pool, rule, detail. Zero
 revoke all on ledger.audit from public;
 grant select on ledger.audit to ledger_admin, ledger_writer, ledger_auditor;
 --! EndIncluded views/audit.sql
---! Included functions/balance_at.sql
--- The channels of a pool as of an instant of the server's clock (recorded_at <= p_at), from the journal. No rows before it was opened.
-create or replace function ledger.balance_at(
-  p_tenant_id text,
-  p_pool_id text,
-  p_at timestamptz
-)
-returns table (
-  tenant_id text,
-  pool_id text,
-  channel text,
-  unit text,
-  capped boolean,
-  total numeric,
-  free numeric,
-  reserved numeric,
-  committed numeric,
-  uncertain numeric
-)
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select
-    c.tenant_id, c.pool_id, c.channel, c.unit, c.capped,
-    case when c.capped then s.funded end, case when c.capped then s.funded - s.held - s.spent end, s.held, s.spent, s.uncertain
-  from ledger.channels c
-  join ledger.pools p on p.tenant_id = c.tenant_id and p.pool_id = c.pool_id and p.opened_at <= p_at
-  cross join lateral (
-    select
-      coalesce(trim_scale(sum(j.funded)), 0) as funded, coalesce(trim_scale(sum(j.held)), 0) as held,
-      coalesce(trim_scale(sum(j.spent)), 0) as spent, coalesce(trim_scale(sum(j.uncertain)), 0) as uncertain
-    from ledger.postings j
-    where j.tenant_id = c.tenant_id and j.pool_id = c.pool_id and j.channel = c.channel and j.recorded_at <= p_at
-  ) s
-  where c.tenant_id = p_tenant_id and c.pool_id = p_pool_id
-$$;
-comment on function ledger.balance_at(text, text, timestamptz) is 'The channels of a pool as of an instant, summed from the journal.';
-revoke all on function ledger.balance_at(text, text, timestamptz) from public;
-grant execute on function ledger.balance_at(text, text, timestamptz) to ledger_admin, ledger_writer, ledger_auditor;
---! EndIncluded functions/balance_at.sql
 --! EndIncluded all.sql
 
 reset role;

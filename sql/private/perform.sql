@@ -1,5 +1,5 @@
 -- One operation, the plain way: its rules, then few statements by key. Writes nothing where the answer is refused or an error (a spawn's refusal
--- may still have taken back lapsed room). Idempotency is the caller's business (ledger_private.apply_one_by_one, apply_batch).
+-- may still have taken back lapsed room). Idempotency is the caller's business (ledger_private.apply_batch).
 create or replace function ledger_private.perform(
   p_tenant_id text,
   p_operation jsonb,
