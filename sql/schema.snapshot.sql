@@ -754,24 +754,24 @@ declare
   v_size constant integer := cardinality(p_operations);
   v_places tid[] := ledger_private.claim(p_tenant_id, p_operations, p_at);
   v_answers ledger_private.answer[] := '{}';
+  v_folded ledger_private.answer[];
   v_answer ledger_private.answer;
   v_kept integer := 0;
   v_next integer := 1;
   v_until integer;
-  v_folded integer;
   v_stops integer := 0;
 begin
   while v_next <= v_size loop
     v_until := v_next;
-    v_folded := v_next;
     while v_until <= v_size and v_stops < 8 and v_places[v_until] is not null and ledger_private.foldable(p_operations[v_until]) loop
       v_until := v_until + 1;
     end loop;
     if v_until - v_next > 1 then
-      v_answers := v_answers || ledger_private.fold(p_tenant_id, p_operations[v_next:v_until - 1], p_at);
-      v_next := cardinality(v_answers) + 1;
+      v_folded := ledger_private.fold(p_tenant_id, p_operations[v_next:v_until - 1], p_at);
+      v_answers := v_answers || v_folded;
+      v_next := v_next + cardinality(v_folded);
       continue when v_next = v_until;
-      v_stops := case when v_next - v_folded < (v_until - v_folded) / 2 then v_stops + 1 else 0 end;
+      v_stops := case when cardinality(v_folded) < v_until - v_next then v_stops + 1 else 0 end;
     end if;
 
     if v_places[v_next] is null or p_operations[v_next] ->> 'op' = 'correct' then
@@ -1034,7 +1034,7 @@ end;
 $function$;
 alter function ledger_private.channels_of(jsonb) owner to ledger_owner;
 
-CREATE OR REPLACE FUNCTION ledger_private.charged_json(p_usage ledger_private.usage)
+CREATE OR REPLACE FUNCTION ledger_private.charged_json(p_spend jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
@@ -1042,21 +1042,15 @@ AS $function$
 begin
   return jsonb_strip_nulls(
     jsonb_build_object(
-      'tokens', ledger_private.text_of(nullif(p_usage.charged_tokens, 0)),
-      'iterations', ledger_private.text_of(nullif(p_usage.iterations, 0)),
-      'usd', ledger_private.text_of(nullif(p_usage.usd, 0))
+      'tokens', nullif(p_spend ->> 'charged_tokens', '0'),
+      'iterations', nullif(p_spend ->> 'iterations', '0'),
+      'usd', nullif(p_spend ->> 'usd', '0')
     )
-    || coalesce(
-      (
-        select jsonb_object_agg(r.key, ledger_private.text_of(nullif(ledger_private.amount(r.value -> 'amount'), 0)))
-        from jsonb_each(p_usage.resources) r
-      ),
-      '{}'
-    )
+    || coalesce((select jsonb_object_agg(r.key, nullif(r.value ->> 'amount', '0')) from jsonb_each(p_spend -> 'resources') r), '{}')
   );
 end;
 $function$;
-alter function ledger_private.charged_json(ledger_private.usage) owner to ledger_owner;
+alter function ledger_private.charged_json(jsonb) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.claim(p_tenant_id text, p_operations jsonb[], p_at timestamp with time zone)
  RETURNS tid[]
@@ -1390,18 +1384,18 @@ AS $function$
 declare
   v_node ledger_private.nodes;
   v_answer ledger_private.answer;
-  v_usage ledger_private.usage;
+  v_spend jsonb;
   v_expired jsonb := '[]';
 begin
   for v_node in select * from ledger_private.lapsed_holds(p_pool, p_owner_lapsed, p_at) loop
     if v_node.driver then
       v_answer := ledger_private.settle_pool(v_node, 'down', jsonb_build_object('reason', 'lease-expired') || p_operation, p_at);
       continue when v_answer.status <> 'ok';
-      v_usage := ledger_private.pool_usage(v_node.tenant_id, v_node.node_id);
+      v_spend := v_answer.result -> 'spend';
     else
-      v_usage := ledger_private.expire_leaf(p_pool, v_node, p_operation, p_at);
+      v_spend := ledger_private.spend_json(ledger_private.expire_leaf(p_pool, v_node, p_operation, p_at));
     end if;
-    v_expired := v_expired || jsonb_build_object('node_id', v_node.node_id, 'charged', ledger_private.charged_json(v_usage));
+    v_expired := v_expired || jsonb_build_object('node_id', v_node.node_id, 'charged', ledger_private.charged_json(v_spend));
   end loop;
   perform ledger_private.refresh_lease(p_pool, p_at);
   return v_expired;

@@ -13,24 +13,24 @@ declare
   v_size constant integer := cardinality(p_operations);
   v_places tid[] := ledger_private.claim(p_tenant_id, p_operations, p_at);
   v_answers ledger_private.answer[] := '{}';
+  v_folded ledger_private.answer[];
   v_answer ledger_private.answer;
   v_kept integer := 0;
   v_next integer := 1;
   v_until integer;
-  v_folded integer;
   v_stops integer := 0;
 begin
   while v_next <= v_size loop
     v_until := v_next;
-    v_folded := v_next;
     while v_until <= v_size and v_stops < 8 and v_places[v_until] is not null and ledger_private.foldable(p_operations[v_until]) loop
       v_until := v_until + 1;
     end loop;
     if v_until - v_next > 1 then
-      v_answers := v_answers || ledger_private.fold(p_tenant_id, p_operations[v_next:v_until - 1], p_at);
-      v_next := cardinality(v_answers) + 1;
+      v_folded := ledger_private.fold(p_tenant_id, p_operations[v_next:v_until - 1], p_at);
+      v_answers := v_answers || v_folded;
+      v_next := v_next + cardinality(v_folded);
       continue when v_next = v_until;
-      v_stops := case when v_next - v_folded < (v_until - v_folded) / 2 then v_stops + 1 else 0 end;
+      v_stops := case when cardinality(v_folded) < v_until - v_next then v_stops + 1 else 0 end;
     end if;
 
     if v_places[v_next] is null or p_operations[v_next] ->> 'op' = 'correct' then

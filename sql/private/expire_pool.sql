@@ -12,18 +12,18 @@ as $$
 declare
   v_node ledger_private.nodes;
   v_answer ledger_private.answer;
-  v_usage ledger_private.usage;
+  v_spend jsonb;
   v_expired jsonb := '[]';
 begin
   for v_node in select * from ledger_private.lapsed_holds(p_pool, p_owner_lapsed, p_at) loop
     if v_node.driver then
       v_answer := ledger_private.settle_pool(v_node, 'down', jsonb_build_object('reason', 'lease-expired') || p_operation, p_at);
       continue when v_answer.status <> 'ok';
-      v_usage := ledger_private.pool_usage(v_node.tenant_id, v_node.node_id);
+      v_spend := v_answer.result -> 'spend';
     else
-      v_usage := ledger_private.expire_leaf(p_pool, v_node, p_operation, p_at);
+      v_spend := ledger_private.spend_json(ledger_private.expire_leaf(p_pool, v_node, p_operation, p_at));
     end if;
-    v_expired := v_expired || jsonb_build_object('node_id', v_node.node_id, 'charged', ledger_private.charged_json(v_usage));
+    v_expired := v_expired || jsonb_build_object('node_id', v_node.node_id, 'charged', ledger_private.charged_json(v_spend));
   end loop;
   perform ledger_private.refresh_lease(p_pool, p_at);
   return v_expired;

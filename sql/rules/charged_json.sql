@@ -1,5 +1,5 @@
--- What a usage charges per channel, for answers: {channel: amount}, nothing for zero.
-create or replace function ledger_private.charged_json(p_usage ledger_private.usage)
+-- What an ending charged per channel, for answers: {channel: amount} of a spend as answers show it (ledger_private.spend_json), nothing for zero.
+create or replace function ledger_private.charged_json(p_spend jsonb)
 returns jsonb
 language plpgsql
 immutable
@@ -8,17 +8,11 @@ as $$
 begin
   return jsonb_strip_nulls(
     jsonb_build_object(
-      'tokens', ledger_private.text_of(nullif(p_usage.charged_tokens, 0)),
-      'iterations', ledger_private.text_of(nullif(p_usage.iterations, 0)),
-      'usd', ledger_private.text_of(nullif(p_usage.usd, 0))
+      'tokens', nullif(p_spend ->> 'charged_tokens', '0'),
+      'iterations', nullif(p_spend ->> 'iterations', '0'),
+      'usd', nullif(p_spend ->> 'usd', '0')
     )
-    || coalesce(
-      (
-        select jsonb_object_agg(r.key, ledger_private.text_of(nullif(ledger_private.amount(r.value -> 'amount'), 0)))
-        from jsonb_each(p_usage.resources) r
-      ),
-      '{}'
-    )
+    || coalesce((select jsonb_object_agg(r.key, nullif(r.value ->> 'amount', '0')) from jsonb_each(p_spend -> 'resources') r), '{}')
   );
 end;
 $$;
