@@ -1,9 +1,14 @@
 /**
  * Eight processes on 64 pools that have nothing in common, in a database that was empty a moment ago and was never
- * analysed: they must not make one another fail. What a call costs is printed beside a bare update of one row.
+ * analysed: they must not make one another fail. What a call costs is printed beside a bare update of one row. On a
+ * server of its own: what serializable transactions have read is kept for the whole server as long as any is open, and
+ * other suites hold theirs open on purpose.
  */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createTestDatabase, type TestDatabase } from "../setup/database.js";
+import type pg from "pg";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { connect } from "../../src/database/connect.js";
+import { migrateToCurrent } from "../../src/database/migrate.js";
+import { startServer, type TestServer } from "../setup/server.js";
 import { type Crew, startCrew } from "./crew.js";
 import { type Job, perSecond } from "./jobs.js";
 import { type EntryPoint, type Operation, spendOf, submit, withId } from "./operations.js";
@@ -36,8 +41,7 @@ afterAll(() => crew?.stop());
 const poolsOf = (worker: number): string[] =>
   Array.from({ length: POOLS_PER_WORKER }, (_, index) => `pool-${worker}-${index}`);
 
-async function openPools(database: TestDatabase, tenantId: string): Promise<void> {
-  const client = await database.connect();
+async function openPools(client: pg.Client, tenantId: string): Promise<void> {
   await client.query("select ledger.create_tenant($1)", [tenantId]);
   const channels = { tokens: { total: 1_000_000 }, usd: { total: "1000" } };
   for (let worker = 0; worker < WORKERS; worker++) {
@@ -60,12 +64,18 @@ function callsOf(worker: number, tenantId: string, entryPoint: EntryPoint): Job 
 }
 
 describe.each<EntryPoint>(["submit", "apply"])("one operation a call of ledger.%s", (entryPoint) => {
-  let database: TestDatabase;
+  let server: TestServer;
+  let client: pg.Client;
   beforeAll(async () => {
-    database = await createTestDatabase();
-    await openPools(database, "t");
+    server = await startServer({ version: inject("postgres").major === 15 ? "15" : "embedded" });
+    await migrateToCurrent(server.url);
+    client = await connect(server.url);
+    await openPools(client, "t");
+  }, PATIENCE_MS);
+  afterAll(async () => {
+    await client?.end();
+    await server?.stop();
   });
-  afterAll(() => database?.drop());
 
   it(
     "hardly ever fails for the sake of another pool",
@@ -73,11 +83,11 @@ describe.each<EntryPoint>(["submit", "apply"])("one operation a call of ledger.%
       const workers = [...Array(WORKERS).keys()];
       const count = ROUNDS * ROUND.length * POOLS_PER_WORKER;
       const reports = await crew.run(
-        database.url,
+        server.url,
         workers.map((worker) => callsOf(worker, "t", entryPoint)),
       );
       const updates = await crew.run(
-        database.url,
+        server.url,
         workers.map((worker): Job => ({ kind: "updates", row: worker + 1, count })),
       );
       const answers = reports.flatMap((report) => report.answers);
@@ -88,7 +98,7 @@ describe.each<EntryPoint>(["submit", "apply"])("one operation a call of ledger.%
       );
       expect(answers.filter(({ status }) => status !== "ok")).toEqual([]);
       expect(answers).toHaveLength(count * WORKERS);
-      expect((await database.pool.query("select * from ledger.audit")).rows).toEqual([]);
+      expect((await client.query("select * from ledger.audit")).rows).toEqual([]);
       expect(retries.length).toBeLessThanOrEqual(answers.length * TOLERATED_RETRIES);
     },
     PATIENCE_MS,
