@@ -10,9 +10,11 @@ import { commit, uncommit, watch } from "graphile-migrate";
 import { connect } from "../src/database/connect.js";
 import { MIGRATIONS, migrate, migrateToCurrent, type Settings, withMigrations } from "../src/database/migrate.js";
 import { schemaSnapshot } from "../src/database/snapshot.js";
+import { viewTypes } from "../src/database/view-types.js";
 import { startServer, type TestServer } from "../tests/setup/server.js";
 
 const SNAPSHOT = fileURLToPath(new URL("../sql/schema.snapshot.sql", import.meta.url));
+const VIEW_TYPES = fileURLToPath(new URL("../src/database/schema.generated.ts", import.meta.url));
 const CURRENT = join(MIGRATIONS, "current.sql");
 const log = console.log;
 
@@ -44,13 +46,14 @@ const COMMANDS: Record<string, (server: TestServer, argument?: string) => Promis
     await withMigrations(url, { log }, (settings) => uncommit(withShadow(settings)));
   },
 
-  /** Writes the schema that the migrations make, `current.sql` included. */
+  /** Writes the schema that the migrations make, `current.sql` included, and the types of its views. */
   async snapshot({ url }) {
     await migrateToCurrent(url, { log });
     const client = await connect(url);
     await writeFile(SNAPSHOT, await schemaSnapshot(client));
+    await writeFile(VIEW_TYPES, await viewTypes(client));
     await client.end();
-    log(`Written: ${SNAPSHOT}`);
+    log(`Written: ${SNAPSHOT}\nWritten: ${VIEW_TYPES}`);
   },
 };
 

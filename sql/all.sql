@@ -12,6 +12,7 @@
 --!include rules/misfit_of_spend.sql
 --!include rules/misfit_of_lines.sql
 --!include rules/misfit_of_operation.sql
+--!include rules/misfit_of_cursor.sql
 
 -- What an operation asks for, as rows that do not exist yet
 --!include rules/digest_of.sql
@@ -60,6 +61,7 @@
 --!include rules/carried_event.sql
 --!include rules/is_spend_event.sql
 --!include rules/lock_key.sql
+--!include rules/channel_of.sql
 
 -- Who may, and how errors are raised
 --!include functions/error_codes.sql
@@ -75,6 +77,9 @@
 --!include private/find_event.sql
 --!include private/owner_lapsed.sql
 --!include private/frozen_above.sql
+--!include private/pools_of_run.sql
+--!include private/pools_moved.sql
+--!include private/latest_of_first.sql
 
 -- What a call locks
 --!include private/due_pools.sql
@@ -84,6 +89,7 @@
 --!include private/pools_locked.sql
 --!include private/lock_keys.sql
 --!include functions/pools_of.sql
+--!include functions/locks_of.sql
 
 -- Booking: one event, its balances, its journal row, and what it means above
 --!include private/event.sql
@@ -121,6 +127,8 @@
 --!include private/booked_usage.sql
 --!include private/correct_event.sql
 --!include private/event_booked_by.sql
+--!include private/lines_kept.sql
+--!include private/correct_lines.sql
 --!include private/settle_leaf.sql
 --!include private/settle_node.sql
 --!include private/expire_leaf.sql
@@ -161,9 +169,14 @@
 --!include functions/apply.sql
 --!include functions/apply_one.sql
 --!include functions/submit.sql
+--!include functions/lock_pools.sql
+--!include functions/take_over.sql
 --!include functions/create_tenant.sql
 --!include functions/bind_role.sql
 --!include functions/put_blob.sql
+--!include functions/follow.sql
+--!include functions/announce.sql
+--!include functions/events.sql
 
 -- Append-only, and who sees what
 --!include triggers/journal__append_only.sql
@@ -177,6 +190,7 @@
 --!include views/journal.sql
 --!include views/postings.sql
 --!include views/usage_lines.sql
+--!include views/usage_daily.sql
 --!include views/nodes.sql
 --!include views/refusals.sql
 --!include views/trajectory.sql

@@ -449,11 +449,13 @@ create table ledger_private.usage_lines (
   tokens_known boolean not null,
   usd_known boolean not null,
   resources jsonb,
-  constraint usage_lines_cache_within_input CHECK (((cache_read_tokens >= (0)::numeric) AND (cache_write_tokens >= (0)::numeric) AND ((cache_read_tokens + cache_write_tokens) <= input_tokens))),
+  correction boolean not null default false,
+  constraint usage_lines_amounts_finite CHECK ((GREATEST(iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_usd) < 'Infinity'::numeric)),
+  constraint usage_lines_cache_within_input CHECK ((correction OR ((cache_read_tokens + cache_write_tokens) <= input_tokens))),
   constraint usage_lines_line_not_negative CHECK ((line >= 0)),
-  constraint usage_lines_not_negative CHECK (((iterations >= (0)::numeric) AND (input_tokens >= (0)::numeric) AND (output_tokens >= (0)::numeric) AND (charged_tokens >= (0)::numeric) AND (usd >= (0)::numeric) AND (ms >= (0)::numeric) AND ((((((iterations + input_tokens) + output_tokens) + charged_tokens) + COALESCE(usd, (0)::numeric)) + ms) < 'Infinity'::numeric))),
-  constraint usage_lines_reasoning_within_output CHECK (((reasoning_tokens >= (0)::numeric) AND (reasoning_tokens <= output_tokens))),
-  constraint usage_lines_uncertain_within_usd CHECK (((uncertain_usd >= (0)::numeric) AND (uncertain_usd <= COALESCE(usd, (0)::numeric)))),
+  constraint usage_lines_not_negative CHECK ((correction OR (LEAST(iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_usd) >= (0)::numeric))),
+  constraint usage_lines_reasoning_within_output CHECK ((correction OR (reasoning_tokens <= output_tokens))),
+  constraint usage_lines_uncertain_within_usd CHECK ((correction OR (uncertain_usd <= COALESCE(usd, (0)::numeric)))),
   constraint usage_lines_event_fkey FOREIGN KEY (tenant_id, pool_id, seq) REFERENCES ledger_private.journal(tenant_id, pool_id, seq),
   constraint usage_lines_pkey PRIMARY KEY (tenant_id, pool_id, seq, line)
 );
@@ -466,11 +468,28 @@ create policy reader_all on ledger_private.usage_lines as permissive for select 
 create policy reader_one on ledger_private.usage_lines as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
 alter table ledger_private.usage_lines owner to ledger_owner;
 comment on table ledger_private.usage_lines is 'The calls and models one settlement spans; they add up to its journal row.';
+comment on column ledger_private.usage_lines.correction is 'A line of a correction: what it adds to the lines before, which may be negative.';
 grant select on table ledger_private.usage_lines to ledger_admin;
 grant select on table ledger_private.usage_lines to ledger_auditor;
 grant select on table ledger_private.usage_lines to ledger_writer;
 
 -- Functions and procedures
+
+CREATE OR REPLACE FUNCTION ledger.announce(p_tenant_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform ledger_private.assert_tenant(p_tenant_id);
+  perform pg_notify(ledger_private.channel_of(p_tenant_id), '');
+end;
+$function$;
+alter function ledger.announce(text) owner to ledger_owner;
+comment on function ledger.announce(text) is 'Hints to the followers of a tenant that something may have moved.';
+grant execute on function ledger.announce(text) to ledger_admin;
+grant execute on function ledger.announce(text) to ledger_writer;
 
 CREATE OR REPLACE FUNCTION ledger.apply(p_tenant_id text, p_operations jsonb, p_atomic boolean DEFAULT false)
  RETURNS TABLE("position" integer, status text, code text, result jsonb)
@@ -656,6 +675,151 @@ grant execute on function ledger.error_codes() to ledger_admin;
 grant execute on function ledger.error_codes() to ledger_auditor;
 grant execute on function ledger.error_codes() to ledger_writer;
 
+CREATE OR REPLACE FUNCTION ledger.events(p_tenant_id text, p_after jsonb DEFAULT '{}'::jsonb, p_limit integer DEFAULT 1000, p_run_id text DEFAULT NULL::text, p_pool_id text DEFAULT NULL::text)
+ RETURNS TABLE(pool_id text, seq bigint, place integer)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_misfit jsonb;
+  v_within text[];
+  v_pools text[];
+  v_after bigint[];
+  v_heads bigint[];
+  v_until timestamptz;
+begin
+  perform ledger_private.assert_tenant(p_tenant_id);
+  v_misfit := ledger_private.misfit_of_cursor(p_after, p_limit);
+  if v_misfit is not null then
+    perform ledger_private.raise_error('LG001', v_misfit);
+  end if;
+  if p_run_id is not null then
+    v_within := ledger_private.pools_of_run(p_tenant_id, p_run_id);
+  end if;
+  if p_pool_id is not null then
+    v_within := case when v_within is null or p_pool_id = any (v_within) then array[p_pool_id] else '{}' end;
+  end if;
+  select array_agg(m.pool_id), array_agg(m.after), array_agg(m.head) into v_pools, v_after, v_heads
+  from ledger_private.pools_moved(p_tenant_id, p_after, v_within) m;
+  if v_pools is null then
+    return;
+  end if;
+
+  v_until := ledger_private.latest_of_first(p_tenant_id, v_pools, v_after, v_heads, p_limit);
+  return query
+    select r.pool_id, r.seq, (row_number() over (order by r.at, r.pool_id collate "C", r.seq))::integer - 1
+    from (
+      select p.pool_id, j.seq, max(j.recorded_at) over (partition by p.pool_id order by j.seq) as at
+      from unnest(v_pools, v_after, v_heads) p (pool_id, after, head)
+      cross join lateral (
+        select least(p.head, p.after + p_limit, (
+          select k.seq - 1 from ledger_private.journal k
+          where k.tenant_id = p_tenant_id and k.pool_id = p.pool_id and k.seq > p.after and k.seq <= p.after + p_limit
+            and k.recorded_at > v_until
+          order by k.seq limit 1
+        )) as last
+      ) e
+      cross join lateral (
+        select k.seq, k.recorded_at from ledger_private.journal k
+        where k.tenant_id = p_tenant_id and k.pool_id = p.pool_id and k.seq > p.after and k.seq <= e.last
+        offset 0
+      ) j
+    ) r
+    order by 3
+    limit p_limit;
+end;
+$function$;
+alter function ledger.events(text,jsonb,integer,text,text) owner to ledger_owner;
+comment on function ledger.events(text,jsonb,integer,text,text) is 'What has happened since a cursor: places in the journal, gap-free per pool, pools merged by time.';
+grant execute on function ledger.events(text,jsonb,integer,text,text) to ledger_admin;
+grant execute on function ledger.events(text,jsonb,integer,text,text) to ledger_auditor;
+grant execute on function ledger.events(text,jsonb,integer,text,text) to ledger_writer;
+
+CREATE OR REPLACE FUNCTION ledger.follow(p_tenant_id text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_channel constant text := ledger_private.channel_of(p_tenant_id);
+begin
+  perform ledger_private.assert_tenant(p_tenant_id);
+  execute format('listen %I', v_channel);
+  return v_channel;
+end;
+$function$;
+alter function ledger.follow(text) owner to ledger_owner;
+comment on function ledger.follow(text) is 'Listens for hints that a tenant''s pools have moved; returns the channel.';
+grant execute on function ledger.follow(text) to ledger_admin;
+grant execute on function ledger.follow(text) to ledger_auditor;
+grant execute on function ledger.follow(text) to ledger_writer;
+
+CREATE OR REPLACE PROCEDURE ledger.lock_pools(IN p_tenant_id text, IN p_pool_ids text[])
+ LANGUAGE plpgsql
+AS $procedure$
+declare
+  v_keys bigint[];
+  v_key bigint;
+begin
+  loop
+    commit; -- inside a transaction block this fails, before anything is locked
+    set transaction isolation level read committed;
+    v_keys := ledger.locks_of(p_tenant_id, p_pool_ids);
+    foreach v_key in array v_keys loop
+      perform pg_catalog.pg_advisory_xact_lock(v_key);
+    end loop;
+    exit when v_keys operator(pg_catalog.@>) ledger.locks_of(p_tenant_id, p_pool_ids);
+  end loop;
+  foreach v_key in array v_keys loop
+    perform pg_catalog.pg_advisory_lock(v_key);
+  end loop;
+  commit;
+end;
+$procedure$;
+alter procedure ledger.lock_pools(text,text[]) owner to ledger_owner;
+comment on procedure ledger.lock_pools(text,text[]) is 'Takes the locks of a serializable transaction over these pools before it begins; ledger.take_over hands them to it.';
+grant execute on procedure ledger.lock_pools(text,text[]) to ledger_admin;
+grant execute on procedure ledger.lock_pools(text,text[]) to ledger_writer;
+
+CREATE OR REPLACE FUNCTION ledger.locks_of(p_tenant_id text, p_pool_ids text[])
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_unknown text;
+begin
+  perform ledger_private.assert_tenant(p_tenant_id);
+  if p_pool_ids is null or array_position(p_pool_ids, null) is not null or cardinality(p_pool_ids) > 1000 then
+    perform ledger_private.raise_error('LG001', '{"path": "p_pool_ids", "rule": "must be a list of at most 1000 pools"}');
+  end if;
+  foreach v_unknown in array p_pool_ids loop
+    continue when (ledger_private.find_pool(p_tenant_id, v_unknown)).pool_id is not null;
+    perform ledger_private.raise_error(
+      'LG002', jsonb_build_object('path', 'p_pool_ids', 'rule', format('there is no pool %s', v_unknown))
+    );
+  end loop;
+  return ledger_private.lock_keys(p_tenant_id, (
+    select coalesce(jsonb_agg(jsonb_build_object('op', 'close_pool', 'pool_id', i.pool_id)), '[]') from unnest(p_pool_ids) i (pool_id)
+  ));
+end;
+$function$;
+alter function ledger.locks_of(text,text[]) owner to ledger_owner;
+comment on function ledger.locks_of(text,text[]) is 'The advisory keys that a transaction over these pools holds, in lock order.';
+grant execute on function ledger.locks_of(text,text[]) to ledger_admin;
+grant execute on function ledger.locks_of(text,text[]) to ledger_writer;
+
 CREATE OR REPLACE FUNCTION ledger.pools_of(p_tenant_id text, p_operations jsonb)
  RETURNS TABLE(pool_id text, lock_key bigint)
  LANGUAGE plpgsql
@@ -738,6 +902,38 @@ alter procedure ledger.submit(text,jsonb,boolean,jsonb) owner to ledger_owner;
 comment on procedure ledger.submit(text,jsonb,boolean,jsonb) is 'Applies a batch in its own serializable transaction, locks first, one round trip.';
 grant execute on procedure ledger.submit(text,jsonb,boolean,jsonb) to ledger_admin;
 grant execute on procedure ledger.submit(text,jsonb,boolean,jsonb) to ledger_writer;
+
+CREATE OR REPLACE FUNCTION ledger.take_over(p_tenant_id text, p_pool_ids text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_keys bigint[];
+  v_key bigint;
+  v_held boolean := true;
+begin
+  perform ledger_private.assert_writable(p_tenant_id);
+  v_keys := ledger.locks_of(p_tenant_id, p_pool_ids);
+  foreach v_key in array v_keys loop
+    perform pg_advisory_xact_lock(v_key);
+  end loop;
+  foreach v_key in array v_keys loop
+    v_held := pg_advisory_unlock(v_key) and v_held;
+  end loop;
+  if not v_held then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'these pools were not locked by this session',
+      hint = 'CALL ledger.lock_pools with the same pools on this connection first; after an error in between, close it';
+  end if;
+end;
+$function$;
+alter function ledger.take_over(text,text[]) owner to ledger_owner;
+comment on function ledger.take_over(text,text[]) is 'Hands the locks of ledger.lock_pools to the caller''s transaction.';
+grant execute on function ledger.take_over(text,text[]) to ledger_admin;
+grant execute on function ledger.take_over(text,text[]) to ledger_writer;
 
 CREATE OR REPLACE FUNCTION ledger_private.amount(p_value jsonb)
  RETURNS numeric
@@ -1016,6 +1212,13 @@ end;
 $function$;
 alter function ledger_private.change_of(ledger_private.pools,ledger_private.channels[]) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.channel_of(p_tenant_id text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ('ledger_'::text || "left"(encode(sha256(convert_to(('agent-ledger/'::text || p_tenant_id), 'UTF8'::name)), 'hex'::text), 40));
+alter function ledger_private.channel_of(text) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.channel_order(p_channel text)
  RETURNS text
  LANGUAGE sql
@@ -1108,6 +1311,66 @@ begin
 end;
 $function$;
 alter function ledger_private.correct_event(ledger_private.pools,ledger_private.journal,ledger_private.usage,ledger_private.journal) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.correct_lines(p_pool ledger_private.pools, p_booked ledger_private.journal, p_seq bigint, p_operation jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if not p_operation ? 'lines' then
+    return;
+  end if;
+  insert into ledger_private.usage_lines (
+    tenant_id, pool_id, seq, line, provider, model, provider_request_id, iterations, input_tokens, output_tokens, cache_read_tokens,
+    cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_usd, tokens_known, usd_known, resources, correction
+  )
+  with deltas as (
+    select 1 as sign, l.place, k.provider, k.model, k.request, u as line
+    from jsonb_array_elements(p_operation -> 'lines') with ordinality l (line, place)
+    cross join lateral (
+      select
+        coalesce(l.line ->> 'provider', p_operation ->> 'provider', p_booked.provider) as provider,
+        coalesce(l.line ->> 'model', p_operation ->> 'model', p_booked.model) as model,
+        coalesce(l.line ->> 'provider_request_id', p_operation ->> 'provider_request_id', p_booked.provider_request_id) as request
+    ) k
+    cross join lateral ledger_private.usage_of(l.line, p_pool.token_charge) u
+    union all
+    select -1, null, k.provider, k.model, k.request, k.line from ledger_private.lines_kept(p_booked) k
+  ),
+  sums as (
+    select
+      d.provider, d.model, d.request, min(d.place) as place, sum(d.sign * (d.line).iterations) as iterations,
+      sum(d.sign * (d.line).input_tokens) as input_tokens, sum(d.sign * (d.line).output_tokens) as output_tokens,
+      sum(d.sign * (d.line).cache_read_tokens) as cache_read_tokens, sum(d.sign * (d.line).cache_write_tokens) as cache_write_tokens,
+      sum(d.sign * (d.line).reasoning_tokens) as reasoning_tokens, sum(d.sign * (d.line).charged_tokens) as charged_tokens,
+      sum(d.sign * (d.line).usd) as usd, sum(d.sign * (d.line).ms) as ms, sum(d.sign * (d.line).uncertain_usd) as uncertain_usd,
+      coalesce(bool_and((d.line).tokens_known) filter (where d.sign > 0), true) as tokens_known,
+      coalesce(bool_and((d.line).usd_known) filter (where d.sign > 0), true) as usd_known
+    from deltas d
+    group by d.provider, d.model, d.request
+  )
+  select
+    p_pool.tenant_id, p_pool.pool_id, p_seq, row_number() over (order by s.place, s.provider, s.model, s.request) - 1,
+    s.provider, s.model, s.request, s.iterations, s.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens,
+    s.reasoning_tokens, s.charged_tokens, s.usd, s.ms, s.uncertain_usd, s.tokens_known, s.usd_known, r.resources, true
+  from sums s
+  cross join lateral (
+    select jsonb_object_agg(n.name, jsonb_build_object('amount', n.amount)) as resources
+    from (
+      select e.key as name, sum(d.sign * ledger_private.amount(e.value -> 'amount')) as amount
+      from deltas d
+      cross join lateral jsonb_each((d.line).resources) e
+      where (d.provider, d.model, d.request) is not distinct from (s.provider, s.model, s.request)
+      group by e.key
+    ) n
+    where n.amount <> 0
+  ) r
+  where r.resources is not null
+    or greatest(abs(s.iterations), abs(s.input_tokens), abs(s.output_tokens), abs(s.cache_read_tokens), abs(s.cache_write_tokens),
+      abs(s.reasoning_tokens), abs(s.charged_tokens), abs(s.usd), abs(s.ms), abs(s.uncertain_usd)) > 0;
+end;
+$function$;
+alter function ledger_private.correct_lines(ledger_private.pools,ledger_private.journal,bigint,jsonb) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.digest_of(p_operation jsonb)
  RETURNS bytea
@@ -2000,6 +2263,57 @@ end;
 $function$;
 alter function ledger_private.lapsed_holds(ledger_private.pools,boolean,timestamp with time zone) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.latest_of_first(p_tenant_id text, p_pool_ids text[], p_after bigint[], p_heads bigint[], p_limit integer)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_few constant integer := greatest(2 * p_limit / cardinality(p_pool_ids), 1);
+begin
+  return coalesce((
+    select f.at
+    from unnest(p_pool_ids, p_after, p_heads) p (pool_id, after, head)
+    cross join lateral (
+      select max(j.recorded_at) as at from ledger_private.journal j
+      where j.tenant_id = p_tenant_id and j.pool_id = p.pool_id and j.seq > p.after and j.seq <= p.after + v_few
+    ) f
+    where p.head >= p.after + v_few
+    order by f.at
+    offset (p_limit - 1) / v_few limit 1
+  ), 'infinity');
+end;
+$function$;
+alter function ledger_private.latest_of_first(text,text[],bigint[],bigint[],integer) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.lines_kept(p_event ledger_private.journal)
+ RETURNS TABLE(provider text, model text, request text, line ledger_private.usage)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return query
+    select
+      l.provider, l.model, l.provider_request_id,
+      row(
+        l.iterations, l.input_tokens, l.output_tokens, l.cache_read_tokens, l.cache_write_tokens, l.reasoning_tokens, l.charged_tokens,
+        l.usd, l.ms, 0, 0, l.uncertain_usd, l.tokens_known, l.usd_known, l.resources, 0, 0, 0, 0
+      )::ledger_private.usage
+    from (
+      select p_event.seq
+      union all
+      select j.seq from ledger_private.journal j
+      where j.tenant_id = p_event.tenant_id and j.pool_id = p_event.pool_id and j.corrects_seq = p_event.seq
+    ) e
+    cross join lateral (
+      select k.* from ledger_private.usage_lines k
+      where k.tenant_id = p_event.tenant_id and k.pool_id = p_event.pool_id and k.seq = e.seq
+      offset 0
+    ) l;
+end;
+$function$;
+alter function ledger_private.lines_kept(ledger_private.journal) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.load_nodes(p_tenant_id text, p_node_ids text[])
  RETURNS ledger_private.nodes[]
  LANGUAGE plpgsql
@@ -2043,14 +2357,21 @@ begin
   with touched as (
     update ledger_private.pool_heads h set seq = h.seq
     from unnest(p_pools) p
-    where h.tenant_id = p_tenant_id and h.pool_id = p.pool_id
+    cross join lateral (
+      select k.ctid as place from ledger_private.pool_heads k where k.tenant_id = p_tenant_id and k.pool_id = p.pool_id limit 1
+    ) k
+    where h.ctid = k.place
     returning h as head
   )
   select array_agg(t.head order by (t.head).pool_id) into p_heads from touched t;
   with touched as (
     update ledger_private.channels c set reserved = c.reserved
     from unnest(p_pools) p
-    where c.tenant_id = p_tenant_id and c.pool_id = p.pool_id
+    cross join lateral (
+      select k.ctid as place from ledger_private.channels k where k.tenant_id = p_tenant_id and k.pool_id = p.pool_id
+      offset 0
+    ) k
+    where c.ctid = k.place
     returning c as row
   )
   select array_agg(t.row order by (t.row).pool_id, ledger_private.channel_order((t.row).channel)) into p_rows from touched t;
@@ -2159,6 +2480,34 @@ begin
 end;
 $function$;
 alter function ledger_private.misfit_of_budget(ledger_private.channels[],jsonb,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.misfit_of_cursor(p_after jsonb, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_pool_id text;
+begin
+  if jsonb_typeof(p_after) is distinct from 'object' then
+    return jsonb_build_object('path', 'p_after', 'rule', 'must be an object: the last seq seen of each pool');
+  end if;
+  select e.key into v_pool_id
+  from jsonb_each(p_after) e
+  where not case
+    when jsonb_typeof(e.value) = 'number' then e.value::numeric between 0 and 9007199254740991 and trunc(e.value::numeric) = e.value::numeric
+    else false
+  end
+  limit 1;
+  if v_pool_id is not null then
+    return jsonb_build_object('path', 'p_after.' || v_pool_id, 'rule', ledger_private.rule_text('count'));
+  elsif p_limit is null or p_limit not between 1 and 10000 then
+    return jsonb_build_object('path', 'p_limit', 'rule', 'must be a whole number from 1 to 10000');
+  end if;
+  return null;
+end;
+$function$;
+alter function ledger_private.misfit_of_cursor(jsonb,integer) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.misfit_of_lines(p_lines jsonb, p_spend jsonb)
  RETURNS jsonb
@@ -2531,6 +2880,8 @@ declare
   v_event ledger_private.journal;
   v_pool ledger_private.pools;
   v_budget jsonb;
+  v_correction ledger_private.journal;
+  v_seq bigint;
 begin
   v_event := ledger_private.event_booked_by(p_tenant_id, p_operation ->> 'of');
   if v_event.seq is null then
@@ -2542,11 +2893,13 @@ begin
   if v_event.kind <> 'metered' then
     v_budget := (ledger_private.find_node(p_tenant_id, v_event.node_id)).budget;
   end if;
-  return ledger_private.ok(v_pool.pool_id, ledger_private.correct_event(
-    v_pool, v_event,
-    ledger_private.usage_of(p_operation -> 'spend', v_pool.token_charge, v_budget),
-    ledger_private.event(v_pool, 'corrected', p_operation, p_at)
-  ));
+  v_correction := ledger_private.event(v_pool, 'corrected', p_operation, p_at);
+  v_correction.tool_calls := p_operation -> 'tool_calls';
+  v_seq := ledger_private.correct_event(
+    v_pool, v_event, ledger_private.usage_of(p_operation -> 'spend', v_pool.token_charge, v_budget), v_correction
+  );
+  perform ledger_private.correct_lines(v_pool, v_event, v_seq, p_operation);
+  return ledger_private.ok(v_pool.pool_id, v_seq);
 end;
 $function$;
 alter function ledger_private.op_correct(text,jsonb,timestamp with time zone) owner to ledger_owner;
@@ -3169,6 +3522,32 @@ end;
 $function$;
 alter function ledger_private.pools_looked_up(text,jsonb) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.pools_moved(p_tenant_id text, p_after jsonb, p_pool_ids text[])
+ RETURNS TABLE(pool_id text, after bigint, head bigint)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  if p_pool_ids is not null then
+    return query
+      select h.pool_id, coalesce((p_after ->> h.pool_id)::bigint, 0), h.seq
+      from unnest(p_pool_ids) i (pool_id)
+      cross join lateral (
+        select k.pool_id, k.seq from ledger_private.pool_heads k where k.tenant_id = p_tenant_id and k.pool_id = i.pool_id
+        offset 0
+      ) h
+      where h.seq > coalesce((p_after ->> h.pool_id)::bigint, 0);
+    return;
+  end if;
+  return query
+    select h.pool_id, coalesce(c.seq, 0), h.seq
+    from ledger_private.pool_heads h
+    left join (select e.key, e.value::bigint as seq from jsonb_each(p_after) e) c on c.key = h.pool_id
+    where h.tenant_id = p_tenant_id and h.seq > coalesce(c.seq, 0);
+end;
+$function$;
+alter function ledger_private.pools_moved(text,jsonb,text[]) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.pools_named(p_tenant_id text, p_operations jsonb)
  RETURNS text[]
  LANGUAGE plpgsql
@@ -3220,6 +3599,29 @@ begin
 end;
 $function$;
 alter function ledger_private.pools_named(text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.pools_of_run(p_tenant_id text, p_run_id text)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return array(
+    with recursive tree as (
+      select r.run_id as pool_id from ledger_private.runs r where r.tenant_id = p_tenant_id and r.run_id = p_run_id
+      union all
+      select c.pool_id
+      from tree t
+      cross join lateral (
+        select p.pool_id from ledger_private.pools p where p.tenant_id = p_tenant_id and p.parent_pool_id = t.pool_id
+        offset 0
+      ) c
+    )
+    select t.pool_id from tree t
+  );
+end;
+$function$;
+alter function ledger_private.pools_of_run(text,text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.post(p_event ledger_private.journal, p_moves ledger_private.move[] DEFAULT '{}'::ledger_private.move[], p_holds integer DEFAULT 0, p_children integer DEFAULT 0, p_ended integer DEFAULT 0, p_lease_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
  RETURNS bigint
@@ -3491,6 +3893,7 @@ declare
   v_pool ledger_private.pools := ledger_private.find_pool(p_node.tenant_id, p_node.parent_node_id);
   v_usage ledger_private.usage;
   v_event ledger_private.journal;
+  v_booked ledger_private.journal;
   v_seq bigint;
 begin
   if p_node.ended_at is not null and (p_node.status <> 'expired' or p_node.late) then
@@ -3502,10 +3905,9 @@ begin
   end;
   if p_node.status = 'expired' then
     v_event := ledger_private.with_ending(ledger_private.event(v_pool, 'corrected', p_operation, p_at), p_node, p_status, p_operation);
-    v_seq := ledger_private.correct_event(
-      v_pool, ledger_private.find_event(p_node.tenant_id, v_pool.pool_id, p_node.terminal_seq), v_usage, v_event
-    );
-    perform ledger_private.insert_lines(v_pool, v_seq, p_operation);
+    v_booked := ledger_private.find_event(p_node.tenant_id, v_pool.pool_id, p_node.terminal_seq);
+    v_seq := ledger_private.correct_event(v_pool, v_booked, v_usage, v_event);
+    perform ledger_private.correct_lines(v_pool, v_booked, v_seq, p_operation);
     perform ledger_private.end_node(p_node, p_status, null, p_operation, p_at);
   else
     v_seq := ledger_private.end_leaf(v_pool, p_node, p_status, v_usage, p_operation, p_at);
@@ -3593,7 +3995,7 @@ CREATE OR REPLACE FUNCTION ledger_private.shape(p_op text)
  RETURNS jsonb
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN CASE p_op WHEN 'any'::text THEN '{"op": "id", "tags": "tags", "effective_at": "instant", "operation_id": "id"}'::jsonb WHEN 'spend'::text THEN '{"!": ["iterations", "input_tokens", "output_tokens"], "ms": "count", "usd": "money", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count"}'::jsonb WHEN 'line'::text THEN '{"!": [], "ms": "count", "usd": "money", "model": "id", "provider": "id", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "provider_request_id": "id"}'::jsonb WHEN 'meter'::text THEN '{"!": ["pool_id", "spend"], "turn": "small", "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "pool_id": "id", "purpose": "purpose", "provider": "id", "tool_calls": "names", "provider_request_id": "id"}'::jsonb WHEN 'spawn'::text THEN '{"!": ["pool_id", "label", "budget"], "key": "id", "label": "id", "budget": {"!": [], "*": "money", "usd": "money", "tokens": "count", "iterations": "count"}, "driver": "flag", "node_id": "id", "pool_id": "id", "runtime": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'settle'::text THEN '{"!": ["node_id", "outcome"], "infra": "flag", "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "out_ref": "id", "outcome": "outcome", "purpose": "purpose", "verdict": "json", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'cancel'::text THEN '{"!": ["node_id", "reason"], "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "purpose": "purpose", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'correct'::text THEN '{"!": ["of", "spend", "reason"], "of": "id", "spend": "spend", "reason": "text"}'::jsonb WHEN 'dispatch'::text THEN '{"!": ["node_id"], "node_id": "id"}'::jsonb WHEN 'extend'::text THEN '{"!": ["node_id", "lease_ms"], "node_id": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'deliver'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'open_pool'::text THEN '{"!": ["pool_id", "channels"], "run": {"!": ["label"], "arm": "id", "task": "id", "label": "id", "replicate": "replicate", "experiment": "id"}, "pool_id": "id", "channels": {"!": [], "*": {"!": [], "unit": "id", "total": "money"}, "tokens": {"!": [], "unit": "id", "total": "count"}, "iterations": {"!": [], "unit": "id", "total": "count"}}, "max_depth": "small", "deadline_ms": "duration_ms", "unknown_usd": "unknown_usd", "token_charge": "token_charge", "parent_pool_id": "id"}'::jsonb WHEN 'fund'::text THEN '{"!": ["pool_id", "amounts"], "amounts": {"!": [], "*": "change", "tokens": "whole", "iterations": "whole"}, "pool_id": "id"}'::jsonb WHEN 'expire'::text THEN '{"!": [], "pool_id": "id"}'::jsonb WHEN 'freeze'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'thaw'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'close_pool'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'judge'::text THEN '{"!": ["run_id", "resolved"], "infra": "flag", "score": "score", "run_id": "id", "resolved": "flag"}'::jsonb ELSE NULL::jsonb END;
+RETURN CASE p_op WHEN 'any'::text THEN '{"op": "id", "tags": "tags", "effective_at": "instant", "operation_id": "id"}'::jsonb WHEN 'spend'::text THEN '{"!": ["iterations", "input_tokens", "output_tokens"], "ms": "count", "usd": "money", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count"}'::jsonb WHEN 'line'::text THEN '{"!": [], "ms": "count", "usd": "money", "model": "id", "provider": "id", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "provider_request_id": "id"}'::jsonb WHEN 'meter'::text THEN '{"!": ["pool_id", "spend"], "turn": "small", "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "pool_id": "id", "purpose": "purpose", "provider": "id", "tool_calls": "names", "provider_request_id": "id"}'::jsonb WHEN 'spawn'::text THEN '{"!": ["pool_id", "label", "budget"], "key": "id", "label": "id", "budget": {"!": [], "*": "money", "usd": "money", "tokens": "count", "iterations": "count"}, "driver": "flag", "node_id": "id", "pool_id": "id", "runtime": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'settle'::text THEN '{"!": ["node_id", "outcome"], "infra": "flag", "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "out_ref": "id", "outcome": "outcome", "purpose": "purpose", "verdict": "json", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'cancel'::text THEN '{"!": ["node_id", "reason"], "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "purpose": "purpose", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'correct'::text THEN '{"!": ["of", "spend", "reason"], "of": "id", "lines": "lines", "spend": "spend", "reason": "text", "tool_calls": "names"}'::jsonb WHEN 'dispatch'::text THEN '{"!": ["node_id"], "node_id": "id"}'::jsonb WHEN 'extend'::text THEN '{"!": ["node_id", "lease_ms"], "node_id": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'deliver'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'open_pool'::text THEN '{"!": ["pool_id", "channels"], "run": {"!": ["label"], "arm": "id", "task": "id", "label": "id", "replicate": "replicate", "experiment": "id"}, "pool_id": "id", "channels": {"!": [], "*": {"!": [], "unit": "id", "total": "money"}, "tokens": {"!": [], "unit": "id", "total": "count"}, "iterations": {"!": [], "unit": "id", "total": "count"}}, "max_depth": "small", "deadline_ms": "duration_ms", "unknown_usd": "unknown_usd", "token_charge": "token_charge", "parent_pool_id": "id"}'::jsonb WHEN 'fund'::text THEN '{"!": ["pool_id", "amounts"], "amounts": {"!": [], "*": "change", "tokens": "whole", "iterations": "whole"}, "pool_id": "id"}'::jsonb WHEN 'expire'::text THEN '{"!": [], "pool_id": "id"}'::jsonb WHEN 'freeze'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'thaw'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'close_pool'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'judge'::text THEN '{"!": ["run_id", "resolved"], "infra": "flag", "score": "score", "run_id": "id", "resolved": "flag"}'::jsonb ELSE NULL::jsonb END;
 alter function ledger_private.shape(text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.spend_json(p_usage ledger_private.usage)
@@ -4695,6 +5097,44 @@ grant select on ledger.trajectory to ledger_admin;
 grant select on ledger.trajectory to ledger_auditor;
 grant select on ledger.trajectory to ledger_writer;
 
+create view ledger.usage_daily with (security_invoker=true) as
+ SELECT u.tenant_id,
+    (u.effective_at AT TIME ZONE 'UTC'::text)::date AS day,
+    u.provider,
+    u.model,
+    u.purpose,
+    u.tags,
+    count(*) FILTER (WHERE u.kind <> 'corrected'::text AND (u.line IS NOT NULL OR f.line IS NULL)) AS lines,
+    sum(u.iterations) AS iterations,
+    sum(u.input_tokens) AS input_tokens,
+    sum(u.output_tokens) AS output_tokens,
+    sum(u.cache_read_tokens) AS cache_read_tokens,
+    sum(u.cache_write_tokens) AS cache_write_tokens,
+    sum(u.reasoning_tokens) AS reasoning_tokens,
+    sum(u.charged_tokens) AS charged_tokens,
+    trim_scale(sum(u.usd)) AS usd,
+    sum(u.ms) AS ms,
+    sum(u.uncertain_tokens) AS uncertain_tokens,
+    sum(u.uncertain_iterations) AS uncertain_iterations,
+    trim_scale(sum(u.uncertain_usd)) AS uncertain_usd,
+    bool_and(COALESCE(c.tokens_known, u.tokens_known)) AS tokens_known,
+    bool_and(COALESCE(c.usd_known, u.usd_known)) AS usd_known
+   FROM ledger.usage_lines u
+     JOIN ledger_private.journal j ON j.tenant_id = u.tenant_id AND j.pool_id = u.pool_id AND j.seq = u.seq
+     LEFT JOIN ledger_private.usage_lines f ON f.tenant_id = u.tenant_id AND f.pool_id = u.pool_id AND f.seq = u.seq AND f.line = 0 AND u.line IS NULL
+     LEFT JOIN LATERAL ( SELECT k.tokens_known,
+            k.usd_known
+           FROM ledger_private.journal k
+          WHERE k.tenant_id = u.tenant_id AND k.pool_id = u.pool_id AND k.corrects_seq = COALESCE(j.corrects_seq, j.seq)
+          ORDER BY k.seq DESC
+         LIMIT 1) c ON true
+  GROUP BY u.tenant_id, ((u.effective_at AT TIME ZONE 'UTC'::text)::date), u.provider, u.model, u.purpose, u.tags;
+alter view ledger.usage_daily owner to ledger_owner;
+comment on view ledger.usage_daily is 'Usage per day, provider, model, purpose and tags.';
+grant select on ledger.usage_daily to ledger_admin;
+grant select on ledger.usage_daily to ledger_auditor;
+grant select on ledger.usage_daily to ledger_writer;
+
 create view ledger.usage_lines with (security_invoker=true) as
  SELECT l.tenant_id,
     l.pool_id,
@@ -5158,6 +5598,14 @@ UNION ALL
     jsonb_build_object('seq', j.seq) AS detail
    FROM ledger_private.journal j
   WHERE j.kind = 'drawn'::text AND j.iterations IS NOT NULL
+UNION ALL
+ SELECT l.tenant_id,
+    l.pool_id,
+    'difference-of-no-correction'::text AS rule,
+    jsonb_build_object('seq', l.seq, 'line', l.line) AS detail
+   FROM ledger_private.usage_lines l
+     JOIN ledger_private.journal j ON j.tenant_id = l.tenant_id AND j.pool_id = l.pool_id AND j.seq = l.seq
+  WHERE l.correction AND j.kind <> 'corrected'::text
 UNION ALL
  SELECT t.tenant_id,
     NULL::text AS pool_id,

@@ -1,5 +1,6 @@
 -- correct: the true spend of an event, named by the operation that booked it (always the first one). The difference is booked, what was
--- uncertain is released, and it goes up through closed pools. Errors: LG001 (`of` booked no single spend of its own).
+-- uncertain is released, and it goes up through closed pools. lines: the whole truth per line, of which the difference is kept; tool_calls:
+-- names seen only now. Errors: LG001 (`of` booked no single spend of its own).
 create or replace function ledger_private.op_correct(
   p_tenant_id text,
   p_operation jsonb,
@@ -12,6 +13,8 @@ declare
   v_event ledger_private.journal;
   v_pool ledger_private.pools;
   v_budget jsonb;
+  v_correction ledger_private.journal;
+  v_seq bigint;
 begin
   v_event := ledger_private.event_booked_by(p_tenant_id, p_operation ->> 'of');
   if v_event.seq is null then
@@ -23,10 +26,12 @@ begin
   if v_event.kind <> 'metered' then
     v_budget := (ledger_private.find_node(p_tenant_id, v_event.node_id)).budget;
   end if;
-  return ledger_private.ok(v_pool.pool_id, ledger_private.correct_event(
-    v_pool, v_event,
-    ledger_private.usage_of(p_operation -> 'spend', v_pool.token_charge, v_budget),
-    ledger_private.event(v_pool, 'corrected', p_operation, p_at)
-  ));
+  v_correction := ledger_private.event(v_pool, 'corrected', p_operation, p_at);
+  v_correction.tool_calls := p_operation -> 'tool_calls';
+  v_seq := ledger_private.correct_event(
+    v_pool, v_event, ledger_private.usage_of(p_operation -> 'spend', v_pool.token_charge, v_budget), v_correction
+  );
+  perform ledger_private.correct_lines(v_pool, v_event, v_seq, p_operation);
+  return ledger_private.ok(v_pool.pool_id, v_seq);
 end;
 $$;

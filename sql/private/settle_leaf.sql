@@ -13,6 +13,7 @@ declare
   v_pool ledger_private.pools := ledger_private.find_pool(p_node.tenant_id, p_node.parent_node_id);
   v_usage ledger_private.usage;
   v_event ledger_private.journal;
+  v_booked ledger_private.journal;
   v_seq bigint;
 begin
   if p_node.ended_at is not null and (p_node.status <> 'expired' or p_node.late) then
@@ -24,10 +25,9 @@ begin
   end;
   if p_node.status = 'expired' then
     v_event := ledger_private.with_ending(ledger_private.event(v_pool, 'corrected', p_operation, p_at), p_node, p_status, p_operation);
-    v_seq := ledger_private.correct_event(
-      v_pool, ledger_private.find_event(p_node.tenant_id, v_pool.pool_id, p_node.terminal_seq), v_usage, v_event
-    );
-    perform ledger_private.insert_lines(v_pool, v_seq, p_operation);
+    v_booked := ledger_private.find_event(p_node.tenant_id, v_pool.pool_id, p_node.terminal_seq);
+    v_seq := ledger_private.correct_event(v_pool, v_booked, v_usage, v_event);
+    perform ledger_private.correct_lines(v_pool, v_booked, v_seq, p_operation);
     perform ledger_private.end_node(p_node, p_status, null, p_operation, p_at);
   else
     v_seq := ledger_private.end_leaf(v_pool, p_node, p_status, v_usage, p_operation, p_at);

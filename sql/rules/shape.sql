@@ -46,7 +46,7 @@ return case p_op
   }'::jsonb
   when 'correct' then '{
     "!": ["of", "spend", "reason"],
-    "of": "id", "reason": "text", "spend": "spend"
+    "of": "id", "reason": "text", "tool_calls": "names", "lines": "lines", "spend": "spend"
   }'::jsonb
   when 'dispatch' then '{
     "!": ["node_id"],

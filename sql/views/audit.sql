@@ -18,5 +18,6 @@ select a.tenant_id, a.pool_id, a.rule, a.detail from ledger_private.audit_draws 
 union all
 select a.tenant_id, a.pool_id, a.rule, a.detail from ledger_private.audit_runs a;
 comment on view ledger.audit is 'What is wrong: tenant, pool, rule, detail. Zero rows = healthy.';
+comment on column ledger.audit.pool_id is 'null: of the tenant as a whole';
 revoke all on ledger.audit from public;
 grant select on ledger.audit to ledger_admin, ledger_writer, ledger_auditor;

@@ -9,5 +9,9 @@ select
   c.unknown = 0 as measured, c.seals > 0 as sealed, c.payer_pool_id
 from ledger_private.channels c;
 comment on view ledger.channels is 'Balances now: total = free + reserved + committed where capped.';
+comment on column ledger.channels.unit is 'null: none named';
+comment on column ledger.channels.total is 'null: uncapped';
+comment on column ledger.channels.free is 'null: uncapped';
+comment on column ledger.channels.payer_pool_id is 'null: nobody pays';
 revoke all on ledger.channels from public;
 grant select on ledger.channels to ledger_admin, ledger_writer, ledger_auditor;

@@ -24,5 +24,19 @@ left join lateral (
   select a.lease_at from above a where a.lease_at is not null
 ) i on true;
 comment on view ledger.nodes is 'Every node with status, hold, lease and end.';
+comment on column ledger.nodes.parent_node_id is 'null: at the top';
+comment on column ledger.nodes.run_id is 'null: outside any run';
+comment on column ledger.nodes.runtime is 'null: not stated';
+comment on column ledger.nodes.key is 'null: none';
+comment on column ledger.nodes.lease_at is 'null: no lease, or ended without one of its own';
+comment on column ledger.nodes.cursor is 'null: not delivered';
+comment on column ledger.nodes.outcome is 'null: not ended';
+comment on column ledger.nodes.verdict is 'null: none';
+comment on column ledger.nodes.out_ref is 'null: none';
+comment on column ledger.nodes.reason is 'null: not stated';
+comment on column ledger.nodes.infra is 'null: not stated';
+comment on column ledger.nodes.tags is 'null: none';
+comment on column ledger.nodes.dispatched_at is 'null: never dispatched';
+comment on column ledger.nodes.ended_at is 'null: not ended';
 revoke all on ledger.nodes from public;
 grant select on ledger.nodes to ledger_admin, ledger_writer, ledger_auditor;

@@ -27,5 +27,6 @@ cross join lateral (
 ) m
 where m.funded <> 0 or m.held <> 0 or m.spent <> 0 or m.uncertain <> 0;
 comment on view ledger.postings is 'What each event did to each channel: sums give any balance at any seq or time.';
+comment on column ledger.postings.run_id is 'null: outside any run';
 revoke all on ledger.postings from public;
 grant select on ledger.postings to ledger_admin, ledger_writer, ledger_auditor;

@@ -117,5 +117,7 @@ cross join lateral (
   join rolled w on w.node_id = t.node_id
 ) x;
 comment on view ledger.trajectory is 'The tree of each run with own and rolled-up spend.';
+comment on column ledger.trajectory.parent_node_id is 'null: at the top';
+comment on column ledger.trajectory.runtime is 'null: not stated';
 revoke all on ledger.trajectory from public;
 grant select on ledger.trajectory to ledger_admin, ledger_writer, ledger_auditor;

@@ -60,5 +60,14 @@ where j.source_pool_id is null and j.kind in ('metered', 'settled', 'cancelled',
     or r.resources is not null
   );
 comment on view ledger.usage_lines is 'What prices and attribution read: one row per line, or per event without lines.';
+comment on column ledger.usage_lines.line is 'null: the event itself, or what its lines leave unexplained';
+comment on column ledger.usage_lines.run_id is 'null: outside any run';
+comment on column ledger.usage_lines.provider is 'null: not stated';
+comment on column ledger.usage_lines.model is 'null: not stated';
+comment on column ledger.usage_lines.provider_request_id is 'null: not stated';
+comment on column ledger.usage_lines.purpose is 'null: not stated';
+comment on column ledger.usage_lines.tags is 'null: none';
+comment on column ledger.usage_lines.usd is 'null: unknown';
+comment on column ledger.usage_lines.resources is 'null: none';
 revoke all on ledger.usage_lines from public;
 grant select on ledger.usage_lines to ledger_admin, ledger_writer, ledger_auditor;

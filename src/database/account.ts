@@ -2,6 +2,7 @@
  * The operating-system account a server runs as. Postgres refuses to run as root, so a root
  * process (a container, a CI job) runs it as `postgres`, which is created where it is missing.
  */
+import { stat } from "node:fs/promises";
 import { run } from "./process.js";
 
 /** A command to run and the account it is to run as. */
@@ -25,9 +26,14 @@ async function lookUp(): Promise<Account> {
   return { uid: Number(uid), gid: Number(gid) };
 }
 
-/** The account for servers of this process; undefined where it can simply be its own. */
-export async function serverAccount(): Promise<Account | undefined> {
+/**
+ * The account for servers of this process; undefined where it can simply be its own. Data that another
+ * account made (root works in a user's project) goes on being that account's.
+ */
+export async function serverAccount(dataDirectory?: string): Promise<Account | undefined> {
   if (process.getuid?.() !== 0) return undefined;
+  const owner = dataDirectory === undefined ? undefined : await stat(dataDirectory).catch(() => undefined);
+  if (owner && owner.uid !== 0) return { uid: owner.uid, gid: owner.gid };
   try {
     return await lookUp();
   } catch {

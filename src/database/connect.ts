@@ -6,34 +6,43 @@ import pg from "pg";
 import { parseIntoClientConfig } from "pg-connection-string";
 
 /**
- * A single autocommit call must be serializable without a BEGIN around it, and the ledger refuses
- * writes that are not (LG006): so the isolation level is the session's default, set at connect.
- * The views over trees look dear to the planner and are not: compiling them would take a hundred
- * times as long as running them.
+ * A session's isolation level. Where single autocommit calls of `ledger.apply` are to be serializable without a BEGIN around
+ * them (else LG006), it must be the session's default; sessions that read, and write by `ledger.submit` alone, need not.
  */
-const SESSION_DEFAULTS = "-c default_transaction_isolation=serializable -c jit=off";
+export type Isolation = "serializable" | "read committed";
+
+/**
+ * Set at connect. The views over trees look dear to the planner and are not: compiling them would take a hundred times as long
+ * as running them.
+ */
+function sessionDefaults(isolation: Isolation): string {
+  return `-c default_transaction_isolation=${isolation.replace(" ", "\\ ")} -c jit=off`;
+}
 
 const INT8 = 20;
 const NUMERIC = 1700;
+const DATE = 1082;
 
 /**
  * Parsers of these connections only. 64-bit integers and numerics stay the strings Postgres sent,
  * even where the application around us has registered parsers that turn them into floats.
  */
-function exactTypes(): pg.TypeOverrides {
+export function exactTypes(): pg.TypeOverrides {
   const types = new pg.TypeOverrides();
   types.setTypeParser(INT8, (text: string) => text);
   types.setTypeParser(NUMERIC, (text: string) => text);
+  // A day is no instant: a Date would be midnight of the time zone this process happens to be in.
+  types.setTypeParser(DATE, (text: string) => text);
   return types;
 }
 
 /** What `pg` needs to connect to `connectionString` as the ledger expects its sessions to be. */
-export function sessionConfig(connectionString: string): pg.ClientConfig {
+export function sessionConfig(connectionString: string, isolation: Isolation = "serializable"): pg.ClientConfig {
   const config = parseIntoClientConfig(connectionString);
   return {
     ...config,
     // Ours last: options of the connection string are kept, but cannot lower the isolation level.
-    options: [config.options, SESSION_DEFAULTS].filter(Boolean).join(" "),
+    options: [config.options, sessionDefaults(isolation)].filter(Boolean).join(" "),
     application_name: config.application_name ?? "agent-ledger",
     types: exactTypes(),
   };
@@ -49,8 +58,8 @@ export async function connect(connectionString: string): Promise<pg.Client> {
 }
 
 /** Creates a pool of such connections. The caller ends it. */
-export function createPool(connectionString: string, options: pg.PoolConfig = {}): pg.Pool {
-  const pool = new pg.Pool({ ...sessionConfig(connectionString), ...options });
+export function createPool(connectionString: string, options: pg.PoolConfig = {}, isolation?: Isolation): pg.Pool {
+  const pool = new pg.Pool({ ...sessionConfig(connectionString, isolation), ...options });
   // The pool has already discarded the connection that failed while idle.
   pool.on("error", () => {});
   return pool;

@@ -1,27 +1,29 @@
 /**
- * The embedded server: a real Postgres with its data beside the project, for work without a
- * database server. It belongs to the one process that started it and ends with it.
+ * A server that belongs to the one process that started it and ends with it: a real Postgres with its
+ * data beside the project. What several processes share is such a server of a process of its own (`host.ts`).
  */
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import pg from "pg";
+import type pg from "pg";
 import { type Binaries, embeddedBinaries } from "./binaries.js";
-import { createCluster, SUPERUSER } from "./cluster.js";
+import { createCluster } from "./cluster.js";
 import { Complaint } from "./complaint.js";
-import { sessionConfig } from "./connect.js";
-import { LOOPBACK } from "./port.js";
+import { connect } from "./connect.js";
+import {
+  DATABASE,
+  DEFAULT_DIRECTORY,
+  ensurePassword,
+  lastPort,
+  openHome,
+  rememberPort,
+  superuserUrlAt,
+} from "./home.js";
 import { livingOwner } from "./postmaster.js";
 import { type RunningServer, type ServerOptions, startServer } from "./server.js";
 
-/** Where the data is unless said otherwise: in the folder the command is run from. */
-export const DEFAULT_DIRECTORY = ".agent-ledger";
-
-const DATABASE = "agent_ledger";
+export { DEFAULT_DIRECTORY } from "./home.js";
 
 /** How to run an embedded server. */
-export interface EmbeddedOptions extends ServerOptions {
+export interface EmbeddedOptions extends Pick<ServerOptions, "port" | "settings"> {
   /** Another server's programs than those that came with the package. */
   readonly binaries?: Binaries;
 }
@@ -34,27 +36,29 @@ export interface EmbeddedServer extends RunningServer {
   urlOf(database: string): string;
 }
 
-/** Starts the embedded server in `directory`, which is made at the first start. */
+/**
+ * Starts the embedded server in `directory`, which is made at the first start. Without a port it listens on that of the
+ * last start where it is free. Several processes may try at once: one server starts, the others' attempts fail.
+ */
 export async function startEmbedded(
   directory: string = DEFAULT_DIRECTORY,
   { binaries, ...options }: EmbeddedOptions = {},
 ): Promise<EmbeddedServer> {
-  const root = resolve(directory);
-  await mkdir(root, { recursive: true });
-  const cluster = { binaries: binaries ?? (await embeddedBinaries()), dataDirectory: join(root, "data") };
-  const password = await persistedPassword(join(root, "superuser-password"));
+  const home = await openHome(directory);
+  const cluster = { binaries: binaries ?? (await embeddedBinaries()), dataDirectory: home.dataDirectory };
+  const password = await ensurePassword(home);
   if (!existsSync(cluster.dataDirectory)) await createCluster(cluster, password);
-  const urlAt = (port: number, database: string): string =>
-    `postgres://${SUPERUSER}:${password}@${LOOPBACK}:${port}/${database}`;
-  const owner = await livingOwner(cluster.dataDirectory);
+  const { owner, stalePid } = await livingOwner(cluster.dataDirectory);
   if (owner) {
-    const use = `DATABASE_URL='${urlAt(owner.port, DATABASE)}'`;
+    const use = `DATABASE_URL='${superuserUrlAt(owner.port, password)}'`;
     throw new Complaint(`${directory} is in use by process ${owner.pid}. Stop it, or use it: ${use}`);
   }
-  const server = await startServer(cluster, options);
-  const urlOf = (database: string): string => urlAt(server.port, database);
+  const server = await startServer(cluster, { ...options, preferredPort: await lastPort(home), stalePid });
+  const urlOf = (database: string): string => superuserUrlAt(server.port, password, database);
   try {
-    await ensureDatabase(urlOf("postgres"));
+    await rememberPort(home, server.port);
+    const client = await connect(urlOf("postgres"));
+    await ensureDatabase(client).finally(() => client.end());
   } catch (error) {
     await server.stop();
     throw error;
@@ -62,24 +66,13 @@ export async function startEmbedded(
   return { ...server, url: urlOf(DATABASE), urlOf };
 }
 
-/** The superuser's password: random, made once, readable by this account alone. */
-async function persistedPassword(file: string): Promise<string> {
-  if (!existsSync(file)) {
-    const password = randomBytes(24).toString("base64url");
-    // Written aside and renamed, so that an interrupted first start leaves no half of it.
-    await writeFile(`${file}.unfinished`, `${password}\n`, { mode: 0o600 });
-    await rename(`${file}.unfinished`, file);
-  }
-  return (await readFile(file, "utf8")).trim();
-}
+/** One process after the other: making the same database at once from two would fail. */
+const LOCK = "hashtextextended('agent-ledger embedded database', 0)";
 
-async function ensureDatabase(url: string): Promise<void> {
-  const client = new pg.Client(sessionConfig(url));
-  await client.connect();
-  try {
-    const { rowCount } = await client.query("select from pg_database where datname = $1", [DATABASE]);
-    if (!rowCount) await client.query(`create database ${DATABASE}`);
-  } finally {
-    await client.end();
-  }
+/** Makes the ledger's database where it is missing. Several processes may call it at once. */
+export async function ensureDatabase(client: pg.ClientBase): Promise<void> {
+  await client.query(`select pg_advisory_lock(${LOCK})`);
+  const { rowCount } = await client.query("select from pg_database where datname = $1", [DATABASE]);
+  if (!rowCount) await client.query(`create database ${DATABASE}`);
+  await client.query(`select pg_advisory_unlock(${LOCK})`);
 }

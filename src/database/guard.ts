@@ -20,6 +20,8 @@ export function guard(pid: number): () => void {
   });
   // The guard must not keep us running: our end is what it waits for.
   watcher.unref();
+  // Without a shell there is no guard, and no reason to end: an orderly stop does not need it.
+  watcher.once("error", () => {});
   (watcher.stdin as unknown as { unref(): void } | null)?.unref();
   return () => {
     watcher.kill("SIGKILL");

@@ -11,17 +11,10 @@ import JSON5 from "json5";
 import type pg from "pg";
 import { Complaint } from "./complaint.js";
 import { connect } from "./connect.js";
+import type { MigrateOptions } from "./migrate-options.js";
 
 /** The folder of the migrations, beside `src` in a checkout and beside `dist` in a package. */
 export const MIGRATIONS = fileURLToPath(new URL("../../migrations", import.meta.url));
-
-/** How to migrate. */
-export interface MigrateOptions {
-  /** Receives a line per step; nothing is printed without it. */
-  readonly log?: (line: string) => void;
-  /** How long to wait for another migration of the same database before giving up. */
-  readonly patienceMs?: number;
-}
 
 /**
  * Runs the committed migrations that the database has not seen, as the superuser that the URL

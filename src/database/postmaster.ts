@@ -42,19 +42,28 @@ export async function untilReady(
   }
 }
 
+/** Who uses a data directory. */
+export interface Ownership {
+  /** The server that does. */
+  readonly owner?: Postmaster;
+  /** Without one: a process that got the id of a server that crashed. */
+  readonly stalePid?: number;
+}
+
 /**
- * The server that uses that data directory. One that is stopping is given time to end, and one that
- * is ready a moment: the process it belongs to may just have been killed, which it learns by its guard.
+ * Finds the server that uses that data directory. One that is starting or stopping is given time, and one that is
+ * ready a moment: the process it belongs to may just have been killed, which it learns by its guard.
  */
-export async function livingOwner(dataDirectory: string, patienceMs = 5_000): Promise<Postmaster | undefined> {
-  const start = Date.now();
+export async function livingOwner(dataDirectory: string, patienceMs = 5_000): Promise<Ownership> {
+  let since = Date.now();
+  let seen: Postmaster | undefined;
   for (;;) {
     const owner = await readPostmaster(dataDirectory);
-    if (!owner || !isAlive(owner.pid)) return undefined;
-    const patience = owner.state === "ready" ? MOMENT_MS : patienceMs;
-    if (Date.now() - start > patience) {
-      // After a crash the id may have become another process's. Then Postgres decides what to do.
-      return (await isFree(owner.port)) ? undefined : owner;
+    if (!owner || !isAlive(owner.pid)) return {};
+    if (owner.pid !== seen?.pid || owner.state !== seen.state) since = Date.now();
+    seen = owner;
+    if (Date.now() - since > (owner.state === "ready" ? MOMENT_MS : patienceMs)) {
+      return (await isFree(owner.port)) ? { stalePid: owner.pid } : { owner };
     }
     await sleep(POLL_MS);
   }

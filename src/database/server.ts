@@ -11,8 +11,12 @@ import { untilReady } from "./postmaster.js";
 
 /** How to run a cluster. */
 export interface ServerOptions {
-  /** Fixed port; without it a free one is found at every start. */
+  /** Fixed port; without it one that is free is found at every start. */
   readonly port?: number;
+  /** The port to take without a fixed one, where it is free. */
+  readonly preferredPort?: number | undefined;
+  /** A process that has the id of a server of this cluster that crashed, and is none. */
+  readonly stalePid?: number | undefined;
   /** Settings that differ from the defaults of Postgres. */
   readonly settings?: Readonly<Record<string, string | number>>;
 }
@@ -29,7 +33,9 @@ export interface RunningServer {
 
 /** Starts the cluster on the loopback interface and waits until it accepts connections. */
 export async function startServer(cluster: Cluster, options: ServerOptions = {}): Promise<RunningServer> {
-  const port = options.port ?? (await freePort());
+  const { preferredPort } = options;
+  const isPreferred = preferredPort !== undefined && (await isFree(preferredPort));
+  const port = options.port ?? (isPreferred ? preferredPort : await freePort());
   const server = await launch(cluster, { ...options, port });
   try {
     await untilReady(cluster.dataDirectory, server);
@@ -42,12 +48,15 @@ export async function startServer(cluster: Cluster, options: ServerOptions = {})
   }
 }
 
-function logFile({ dataDirectory }: Cluster): string {
+/** Where a cluster's server logs. */
+export function logFile({ dataDirectory }: Pick<Cluster, "dataDirectory">): string {
   return `${dataDirectory}.log`;
 }
 
-async function lastLines(file: string): Promise<string> {
-  return (await readFile(file, "utf8")).trimEnd().split("\n").slice(-10).join("\n");
+/** The end of a log, from that byte on; empty where there is none. */
+export async function lastLines(file: string, from = 0): Promise<string> {
+  const text = await readFile(file).catch(() => Buffer.alloc(0));
+  return text.subarray(from).toString().trimEnd().split("\n").slice(-10).join("\n");
 }
 
 async function launch(cluster: Cluster, options: ServerOptions & { port: number }): Promise<RunningServer> {
@@ -56,14 +65,17 @@ async function launch(cluster: Cluster, options: ServerOptions & { port: number 
   const settings = { listen_addresses: LOOPBACK, port: options.port, unix_socket_directories: "", ...options.settings };
   const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const args = ["-D", dataDirectory, ...flags];
-  const { program, args: all, as } = await launchAs(await serverAccount(), binaries.postgres, args, [dataDirectory]);
+  const account = await serverAccount(dataDirectory);
+  const { program, args: all, as } = await launchAs(account, binaries.postgres, args, [dataDirectory]);
+  // Postgres would take that process for the server it was; it only disregards a parent of its own parent.
+  const disregarded = options.stalePid ? { PG_GRANDPARENT_PID: String(options.stalePid) } : {};
   const log = await open(logFile(cluster), "a", 0o600);
   const child = spawn(program, all, {
     ...as,
     // Not in our process group: a Ctrl-C in the terminal must not take the server from under us.
     detached: true,
     cwd: "/",
-    env: SERVER_ENVIRONMENT,
+    env: { ...SERVER_ENVIRONMENT, ...disregarded },
     stdio: ["ignore", log.fd, log.fd],
   });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));

@@ -17,7 +17,6 @@ import { PATIENCE_MS, STRESS } from "./stress.js";
 const WORKERS = 8;
 const POOLS_PER_WORKER = 8;
 const ROUNDS = 5 * STRESS;
-const TOLERATED_RETRIES = 0.01;
 
 /** The operations of one round on one pool; the child's id is the one the ledger derives. */
 const ROUND: readonly ((poolId: string, round: number) => Operation)[] = [
@@ -52,18 +51,30 @@ async function openPools(client: pg.Client, tenantId: string): Promise<void> {
   await client.query("insert into floor select i, 0 from generate_series(1, $1) i", [WORKERS]);
 }
 
-/** All of a worker's pools do one operation before any of them does the next. */
-function callsOf(worker: number, tenantId: string, entryPoint: EntryPoint): Job {
+/** All of a worker's pools do one operation, `size` times in a call, before any of them does the next. */
+function callsOf(worker: number, tenantId: string, entryPoint: EntryPoint, size: number): Job {
   const batches: Operation[][] = [];
   for (let round = 0; round < ROUNDS; round++) {
     for (const operation of ROUND) {
-      for (const poolId of poolsOf(worker)) batches.push([withId(operation(poolId, round))]);
+      for (const poolId of poolsOf(worker)) {
+        batches.push(Array.from({ length: size }, (_, index) => withId(operation(poolId, round * size + index))));
+      }
     }
   }
   return { kind: "calls", entryPoint, tenantId, batches };
 }
 
-describe.each<EntryPoint>(["submit", "apply"])("one operation a call of ledger.%s", (entryPoint) => {
+/**
+ * One operation a call takes the plain path. Several are folded, and settling three nodes reads three rows, which may become
+ * a lock of the page that nodes of other pools are on: a few of those calls lose.
+ */
+const WAYS: readonly { entryPoint: EntryPoint; size: number; tolerated: number }[] = [
+  { entryPoint: "submit", size: 1, tolerated: 0.01 },
+  { entryPoint: "apply", size: 1, tolerated: 0.01 },
+  { entryPoint: "submit", size: 3, tolerated: 0.1 },
+];
+
+describe.each(WAYS)("calls of ledger.$entryPoint, operations in each: $size", ({ entryPoint, size, tolerated }) => {
   let server: TestServer;
   let client: pg.Client;
   beforeAll(async () => {
@@ -84,7 +95,7 @@ describe.each<EntryPoint>(["submit", "apply"])("one operation a call of ledger.%
       const count = ROUNDS * ROUND.length * POOLS_PER_WORKER;
       const reports = await crew.run(
         server.url,
-        workers.map((worker) => callsOf(worker, "t", entryPoint)),
+        workers.map((worker) => callsOf(worker, "t", entryPoint, size)),
       );
       const updates = await crew.run(
         server.url,
@@ -93,13 +104,13 @@ describe.each<EntryPoint>(["submit", "apply"])("one operation a call of ledger.%
       const answers = reports.flatMap((report) => report.answers);
       const retries = reports.flatMap((report) => report.retries);
       console.log(
-        `${entryPoint}: ${perSecond(reports, answers.length)} calls/s, ${retries.length} retries in ${answers.length} calls; ` +
+        `${entryPoint} of ${size}: ${perSecond(reports, count * WORKERS)} calls/s, ${retries.length} retries in ${count * WORKERS} calls; ` +
           `bare update: ${perSecond(updates, count * WORKERS)}/s, ${updates.flatMap((report) => report.retries).length} retries`,
       );
       expect(answers.filter(({ status }) => status !== "ok")).toEqual([]);
-      expect(answers).toHaveLength(count * WORKERS);
+      expect(answers).toHaveLength(count * WORKERS * size);
       expect((await client.query("select * from ledger.audit")).rows).toEqual([]);
-      expect(retries.length).toBeLessThanOrEqual(answers.length * TOLERATED_RETRIES);
+      expect(retries.length).toBeLessThanOrEqual(count * WORKERS * tolerated);
     },
     PATIENCE_MS,
   );

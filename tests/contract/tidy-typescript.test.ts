@@ -4,6 +4,8 @@ import { describe, expect, it } from "vitest";
 import { filesBelow, pathOf, read } from "./sources.js";
 
 const LONGEST_FILE = 300;
+/** Nobody reads it in one go, and nobody edits it. */
+const GENERATED = /\.generated\.ts$/;
 /** Marks of unfinished work, spelt so that this file has none. */
 const LEFTOVERS = new RegExp(`\\b(?:TO${"DO"}|FIX${"ME"})\\b`);
 const NO_ROOMS = /^(?:utils?|common|misc|helpers?)$/;
@@ -12,8 +14,10 @@ const NO_ROOMS = /^(?:utils?|common|misc|helpers?)$/;
 const MANAGEMENT = [
   "src/database/embedded.ts",
   "src/database/migrate.ts",
+  "src/database/provision.ts",
   "src/database/snapshot-queries.ts",
-  "src/demo/tenant.ts",
+  "src/database/users.ts",
+  "src/database/view-types.ts",
 ];
 
 const sources = filesBelow("src", ".ts");
@@ -22,7 +26,7 @@ const everything = [...sources, ...filesBelow("tests", ".ts"), ...filesBelow("mi
 describe("every file", () => {
   it.each(everything)("%s can be read in one go, and has a name that says something", (name) => {
     const text = read(name);
-    expect(text.split("\n").length - 1).toBeLessThanOrEqual(LONGEST_FILE);
+    if (!GENERATED.test(name)) expect(text.split("\n").length - 1).toBeLessThanOrEqual(LONGEST_FILE);
     const parts = name.split("/").flatMap((part) => part.replace(/(\.test)?\.ts$/, "").split(/[-.]/));
     expect(parts.filter((part) => NO_ROOMS.test(part))).toEqual([]);
     expect(text).not.toMatch(LEFTOVERS);

@@ -59,7 +59,7 @@ describe("the embedded server", () => {
     const other = spawn("sleep", ["60"]);
     await writeFile(pidFile, [other.pid, join(directory, "data"), 0, 1, "", "", "", "ready"].join("\n"));
     try {
-      expect(await livingOwner(join(directory, "data"))).toBeUndefined();
+      expect(await livingOwner(join(directory, "data"))).toEqual({ stalePid: other.pid });
     } finally {
       other.kill();
       await rm(pidFile);

@@ -19,6 +19,7 @@ export function correct(context: Context, operation: Json): Record<string, unkno
   const charge = chargeFor(readSpend(operation.spend), pool.tokenCharge, event.declared);
   const difference = change(event.charge.movements, charge.movements);
   event.charge = charge;
+  context.events.push(event.id);
   const seq = bookEvent(context, pool, "corrected", event.nodeId, difference);
   return { pool_id: pool.id, seq };
 }

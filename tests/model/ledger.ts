@@ -8,6 +8,7 @@ import { correct } from "./corrections.js";
 import { expire } from "./expiry.js";
 import { Fault, Refused } from "./faults.js";
 import { dispatch, extend, judge } from "./holds.js";
+import { linesOf } from "./lines.js";
 import { deliver, freeze, fund, meter, thaw } from "./pools.js";
 import { cancel, closePool, settle } from "./settling.js";
 import { checkOperation } from "./shapes.js";
@@ -76,6 +77,8 @@ export class ModelLedger {
     const context: Context = { state: this.state, operationId, at, events: [] };
     const verdict = this.perform(context, given);
     const { code, result } = verdict;
+    const event = this.state.events[context.events[0] ?? -1];
+    if (given.lines !== undefined && event !== undefined) event.lines = linesOf(given.lines);
     this.state.operations.set(operationId, {
       content: text,
       code,

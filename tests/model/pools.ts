@@ -48,7 +48,7 @@ export function meter(context: Context, operation: Json): Result {
   const { events } = context.state;
   const declared = new Map();
   const charge = chargeFor(readSpend(operation.spend), pool.tokenCharge, declared);
-  const event = { id: events.length, poolId: pool.id, nodeId: null, declared, charge };
+  const event = { id: events.length, poolId: pool.id, nodeId: null, declared, charge, lines: [] };
   events.push(event);
   context.events.push(event.id);
   return { pool_id: pool.id, seq: bookEvent(context, pool, "metered", null, charge.movements) };

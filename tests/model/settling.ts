@@ -75,7 +75,7 @@ export function endLeaf(context: Context, pool: Pool, node: Node, charge: Charge
   require(isOpen(node), "LG004");
   const { events } = context.state;
   const event = { id: events.length, poolId: pool.id, nodeId: node.id, declared: node.declared };
-  events.push({ ...event, charge });
+  events.push({ ...event, charge, lines: [] });
   context.events.push(event.id);
   node.eventId = event.id;
   releaseHold(pool, node);

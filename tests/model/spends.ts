@@ -63,9 +63,15 @@ function readResources(value: unknown): Map<string, Amount> {
 /** Lines must add up to the spend, and be known exactly when it is. */
 export function readLines(value: unknown, whole: unknown): void {
   require(Array.isArray(value) && value.length > 0 && whole !== undefined, "LG001");
-  const sum = sumOfUsage(value.map((line) => uncharged(readSpend(withoutProvenance(record(line))))));
+  const sum = sumOfUsage(value.map(readLine));
   const spend = uncharged(readSpend(whole));
   require(sameUsage(sum, spend), "LG001");
+}
+
+/** Reads one line; what nobody names is nothing. */
+export function readLine(value: unknown): Usage {
+  const nothing = { iterations: 0, input_tokens: 0, output_tokens: 0 };
+  return uncharged(readSpend({ ...nothing, ...withoutProvenance(record(value)) }));
 }
 
 function withoutProvenance(line: Json): Json {

@@ -102,6 +102,12 @@ export interface Charge {
   readonly movements: Movements;
 }
 
+/** Usage of one call or model that an event spans, uncharged. */
+export interface UsageLine {
+  readonly model: string | null;
+  readonly usage: Usage;
+}
+
 /** One spend of a driver (no node) or a leaf, with all its corrections applied. */
 export interface SpendEvent {
   readonly id: number;
@@ -109,6 +115,8 @@ export interface SpendEvent {
   readonly nodeId: string | null;
   readonly declared: ReadonlyMap<string, Amount>;
   charge: Charge;
+  /** As they were stated last. */
+  lines: readonly UsageLine[];
 }
 
 export interface JournalRow {

@@ -4,6 +4,7 @@
 import { formatAmount, parseAmount } from "../model/amounts.js";
 import { isLapsed } from "../model/expiry.js";
 import type { ModelLedger, Verdict } from "../model/ledger.js";
+import { attributionOf } from "../model/lines.js";
 import { breakdownOf, trajectoryOf } from "../model/reports.js";
 import { breakdownRow, channelRow, trajectoryRow } from "../model/rows.js";
 import type { State } from "../model/state.js";
@@ -115,9 +116,21 @@ export function modelFacts(model: ModelLedger, at: number): Facts {
       ),
       ({ run_id, source }) => `${run_id}/${source}`,
     ),
+    attribution: keyed(attributionOf(state), ({ model }) => String(model)),
     audit: [],
   };
 }
+
+/** What usage lines attribute to the models they name, over events and their corrections. */
+const ATTRIBUTION = `
+  select * from (
+    select model, sum(iterations) as iterations, sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
+      sum(cache_read_tokens) as cache_read_tokens, sum(cache_write_tokens) as cache_write_tokens, sum(reasoning_tokens) as reasoning_tokens,
+      coalesce(sum(usd), 0) as usd, sum(ms) as ms
+    from ledger.usage_lines where tenant_id = $1 and model is not null group by model
+  ) l
+  where greatest(iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, usd, ms) <> 0
+    or least(iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, usd, ms) <> 0`;
 
 /** The same of the database. Columns the model does not know are left out. */
 export async function sqlFacts(engine: SqlEngine, known: Facts): Promise<Facts> {
@@ -134,6 +147,7 @@ export async function sqlFacts(engine: SqlEngine, known: Facts): Promise<Facts> 
     refusals: counts((await read("refusals")).map(({ operation_id, code }) => `${operation_id} ${code}`)),
     trajectory: like("trajectory", await read("trajectory"), ({ run_id, node_id }) => `${run_id}/${node_id}`),
     breakdown: like("breakdown", await read("spent_breakdown"), ({ run_id, source }) => `${run_id}/${source}`),
+    attribution: keyed(await engine.rows(ATTRIBUTION), ({ model }) => String(model)),
     audit: await read("audit"),
   };
 }

@@ -154,7 +154,7 @@ const spend: fc.Arbitrary<RoughSpend> = fc.record({
   tokensKnown: often(92),
   ms: fc.nat({ max: 5000 }),
   resources,
-  inLines: often(10),
+  inLines: often(20),
 });
 
 const lease = fc.oneof(

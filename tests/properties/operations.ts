@@ -129,7 +129,7 @@ function draftCancel(rough: RoughOf<"cancel">, state: State): Draft {
 function draftCorrect(rough: RoughOf<"correct">, { state, sent }: Moment): Draft {
   const booked = [...state.operations].filter(([, kept]) => kept.events.length > 0);
   const of = rough.careless ? pick(sent, rough.of)?.operation_id : pick(booked, rough.of)?.[0];
-  return { of: of ?? "nothing", spend: spendKeys(rough.spend).spend, reason: "receipt" };
+  return { of: of ?? "nothing", ...spendKeys(rough.spend), reason: "receipt" };
 }
 
 function draftFund(rough: RoughOf<"fund">, state: State): Draft {
@@ -184,12 +184,25 @@ function cents(count: number): Amount {
 function spendKeys(rough: RoughSpend): { spend: Draft; lines?: Draft[] } {
   const spend = spellSpend(rough);
   if (!rough.inLines) return { spend };
+  // Mostly one line that is all of it, beside one that is nothing; the model changes from one to the next truth.
   const nothing = { iterations: 0, input_tokens: 0, output_tokens: 0, usd: "0" };
+  const one = ["large", "small", "huge"][rough.ms % 3];
+  if (rough.dollars !== "receipt" || rough.input < 2) {
+    return {
+      spend,
+      lines: [
+        { ...spend, model: one },
+        { ...nothing, model: "small" },
+      ],
+    };
+  }
+  const cached = Number(spend.cache_read_tokens) + Number(spend.cache_write_tokens);
+  const rest = rough.input - cached;
   return {
     spend,
     lines: [
-      { ...spend, model: "large" },
-      { ...nothing, model: "small" },
+      { ...spend, input_tokens: cached, model: one },
+      { ...nothing, input_tokens: rest, model: "large" },
     ],
   };
 }

@@ -17,6 +17,11 @@ select j.tenant_id, j.pool_id, 'drawn-row-spends', jsonb_build_object('seq', j.s
 from ledger_private.journal j
 where j.kind = 'drawn' and j.iterations is not null
 union all
+select l.tenant_id, l.pool_id, 'difference-of-no-correction', jsonb_build_object('seq', l.seq, 'line', l.line)
+from ledger_private.usage_lines l
+join ledger_private.journal j on j.tenant_id = l.tenant_id and j.pool_id = l.pool_id and j.seq = l.seq
+where l.correction and j.kind <> 'corrected'
+union all
 select t.tenant_id, null, 'frozen-pools-miscounted', jsonb_build_object('counted', t.frozen_pools, 'frozen', coalesce(p.frozen, 0))
 from ledger_private.tenants t
 left join (

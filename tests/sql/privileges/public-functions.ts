@@ -20,9 +20,16 @@ export const PUBLIC_CALLS: Readonly<Record<string, PublicCall>> = {
   submit: write(`call ledger.submit($1, jsonb_build_array(${operation}), false, null)`),
   put_blob: write("select ledger.put_blob($1, 'bytes')"),
   pools_of: write(`select * from ledger.pools_of($1, jsonb_build_array(${operation}))`),
+  locks_of: write("select ledger.locks_of($1, '{tenant}')"),
+  // No pool, so that no lock is left on the connection.
+  lock_pools: write("call ledger.lock_pools($1, '{}')"),
+  take_over: write("select ledger.take_over($1, '{}')"),
+  announce: write("select ledger.announce($1)"),
   create_tenant: { kind: "admin", text: "select ledger.create_tenant($1)", ofTenant: false },
   bind_role: { kind: "admin", text: "select ledger.bind_role('postgres', $1)", ofTenant: false },
   balance_at: { kind: "read", text: "select * from ledger.balance_at($1, 'tenant', now())", ofTenant: true },
+  events: { kind: "read", text: "select * from ledger.events($1)", ofTenant: true },
+  follow: { kind: "read", text: "select ledger.follow($1)", ofTenant: true },
   caller_tenant: { kind: "read", text: "select ledger.caller_tenant() where $1::text is not null", ofTenant: false },
   error_codes: { kind: "read", text: "select * from ledger.error_codes() where $1::text is not null", ofTenant: false },
 };

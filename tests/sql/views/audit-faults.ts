@@ -159,6 +159,12 @@ export const FAULTS: readonly Fault[] = [
     sql: journal("pool_id = 'project' and kind = 'drawn'", "iterations = 0"),
   },
   {
+    rule: "difference-of-no-correction",
+    pool: "below",
+    title: "a line of a settlement that says it is a difference",
+    sql: "update ledger_private.usage_lines set correction = true where tenant_id = t and pool_id = 'below' and line = 0",
+  },
+  {
     rule: "frozen-pools-miscounted",
     pool: null,
     title: "a frozen pool not counted",

@@ -1,0 +1,118 @@
+/** From the options of a verb to an opened ledger, which is closed again when the verb's work is done. */
+import type { Command } from "commander";
+import type pg from "pg";
+import { openEmbedded } from "../database/attach.js";
+import { connect } from "../database/connect.js";
+import { callerTenant } from "../ledger/call.js";
+import { createLedger, type Ledger } from "../ledger/ledger.js";
+import { UsageError } from "./errors.js";
+
+/** The options that every verb has. */
+export interface ConnectionOptions {
+  readonly json?: true;
+  readonly tenant?: string;
+  readonly databaseUrl?: string;
+}
+
+/** The tenant of the embedded default. */
+export const LOCAL_TENANT = "local";
+
+/** Adds the options that every verb has. */
+export function withConnection(command: Command): Command {
+  return command
+    .option("--json", "print one JSON document instead of tables; amounts are exact texts")
+    .option("--tenant <id>", "the tenant to act for (else AGENT_LEDGER_TENANT, else the login role's own)")
+    .option("--database-url <url>", "the database (else DATABASE_URL, else the embedded server in .agent-ledger)");
+}
+
+/** The database that was asked for, and how; undefined stands for the embedded server. */
+export function databaseOf(options: ConnectionOptions): { url: string; source: string } | undefined {
+  if (options.databaseUrl) return { url: options.databaseUrl, source: "--database-url" };
+  return process.env.DATABASE_URL ? { url: process.env.DATABASE_URL, source: "DATABASE_URL" } : undefined;
+}
+
+/** The tenant that was asked for, if one was. */
+export function tenantAsked(options: ConnectionOptions): string | undefined {
+  return options.tenant || process.env.AGENT_LEDGER_TENANT || undefined;
+}
+
+/** A database that is open: what the superuser or administrator connects by, and what the tenant's work does. */
+export interface OpenDatabase {
+  readonly tenantId: string;
+  readonly url: string;
+  readonly adminUrl: string;
+  readonly embedded: boolean;
+  /** Settles when the embedded server has ended by itself. */
+  readonly lost: Promise<void>;
+  release(): Promise<void>;
+}
+
+/** A server that is not ours is not ours to watch. */
+const NEVER = new Promise<void>(() => {});
+
+/** Opens the database asked for. The embedded one is created, migrated and started as needed. */
+export async function openDatabase(options: ConnectionOptions): Promise<OpenDatabase> {
+  const given = databaseOf(options);
+  if (given) {
+    const tenantId = tenantAsked(options) ?? (await boundTenant(given.url));
+    return { tenantId, url: given.url, adminUrl: given.url, embedded: false, lost: NEVER, release: async () => {} };
+  }
+  const tenantId = tenantAsked(options) ?? LOCAL_TENANT;
+  const opened = await openEmbedded(tenantId);
+  const { url, superuserUrl: adminUrl, lost } = opened;
+  return { tenantId, url, adminUrl, embedded: true, lost, release: () => opened.release() };
+}
+
+/** Does a verb's work on the ledger of its tenant. */
+export async function withLedger(options: ConnectionOptions, work: (ledger: Ledger) => Promise<void>): Promise<void> {
+  const database = await openDatabase(options);
+  try {
+    await workOn(database, work);
+  } finally {
+    await database.release();
+  }
+}
+
+/** Does work on the ledger of an open database. */
+export async function workOn(database: OpenDatabase, work: (ledger: Ledger) => Promise<void>): Promise<void> {
+  const ledger = createLedger({ connectionString: database.url, tenantId: database.tenantId });
+  try {
+    await work(ledger);
+  } finally {
+    await ledger.close();
+  }
+}
+
+/** The tenant that the login role is bound to, where it is one. */
+async function boundTenant(url: string): Promise<string> {
+  const tenant = await withClient(url, callerTenant);
+  if (tenant !== null && tenant !== "*") return tenant;
+  const role = tenant === null ? "is bound to no tenant" : "acts for all tenants";
+  const how = tenant === null ? " (an administrator binds it: agent-ledger role bind <role> <tenant>)" : "";
+  throw new UsageError(`The login role ${role}${how}: say which with --tenant`);
+}
+
+/** Does work as the administrator of the database asked for. */
+export async function withAdministrator(
+  options: ConnectionOptions,
+  work: (client: pg.Client) => Promise<void>,
+): Promise<void> {
+  const given = databaseOf(options);
+  if (given) return withClient(given.url, work);
+  const database = await openDatabase(options);
+  try {
+    await withClient(database.adminUrl, work);
+  } finally {
+    await database.release();
+  }
+}
+
+/** Does work on a connection of its own. */
+export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = await connect(url);
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}

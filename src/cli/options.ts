@@ -1,0 +1,40 @@
+/** Values of options and arguments, parsed. What does not fit is a call that the program does not know (exit code 2). */
+import { InvalidArgumentError } from "commander";
+
+const DECIMAL = /^-?(?:\d+(?:\.\d+)?|\.\d+)$/;
+
+/** A whole number from 0. */
+export function wholeNumber(text: string): number {
+  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(number)) throw new InvalidArgumentError("It is a whole number from 0.");
+  return number;
+}
+
+/** Seconds, at least a tenth of one. */
+export function seconds(text: string): number {
+  const number = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(number >= 0.1 && number <= 86_400))
+    throw new InvalidArgumentError("It is a number of seconds from 0.1 to 86400.");
+  return number;
+}
+
+/** An exact decimal amount, kept as the text it is. */
+export function decimal(text: string): string {
+  if (!DECIMAL.test(text)) throw new InvalidArgumentError("It is a decimal number, such as 100 or 0.25.");
+  return text;
+}
+
+/** `name=amount`, added to those before it. */
+export function namedAmount(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const at = text.lastIndexOf("=");
+  const [name, value] = [text.slice(0, at), text.slice(at + 1)];
+  if (at < 1 || !DECIMAL.test(value))
+    throw new InvalidArgumentError(`${text}: it is name=amount, such as tokens=1000.`);
+  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`${name} is named twice.`);
+  return { ...before, [name]: value };
+}
+
+/** `name=amount,name=amount`, added to those before it. */
+export function namedAmounts(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return text.split(",").reduce((all: Record<string, string>, part) => namedAmount(part.trim(), all), { ...before });
+}

@@ -1,0 +1,48 @@
+/** All verbs on one page. */
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { addAudit } from "./commands/audit.js";
+import { addBreakdown } from "./commands/breakdown.js";
+import { addExpire } from "./commands/expire.js";
+import { addImport } from "./commands/import.js";
+import { addMigrate } from "./commands/migrate.js";
+import { addPool } from "./commands/pool.js";
+import { addRefusals } from "./commands/refusals.js";
+import { addRole } from "./commands/role.js";
+import { addRuns } from "./commands/runs.js";
+import { addStart } from "./commands/start.js";
+import { addTail } from "./commands/tail.js";
+import { addTenant } from "./commands/tenant.js";
+import { addTrajectory } from "./commands/trajectory.js";
+import { addUsage } from "./commands/usage.js";
+
+const AFTERWORD = `
+Exit codes:
+  0  done; for audit: the books are right
+  1  failed, or the ledger answered with a refusal or an error; for audit: something is wrong
+  2  not a call this program knows: a verb, an argument or an option is wrong or missing
+
+Environment:
+  DATABASE_URL         the database; without it an embedded Postgres, started as needed
+  AGENT_LEDGER_DIR     where the embedded server keeps its data (.agent-ledger in the current folder)
+  AGENT_LEDGER_TENANT  the tenant to act for
+  AGENT_LEDGER_DEBUG   1 prints where an error happened
+
+Every verb takes --json, --tenant and --database-url; agent-ledger <verb> --help says what else.
+With --json a failure is one line of JSON on standard error: {"error": {code, message, hint, detail?}}.`;
+
+/** The program; commander errors are thrown, whatever subcommand they are of. */
+export function createProgram(): Command {
+  const { version, description } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  const program = new Command("agent-ledger").description(description).version(version);
+  for (const add of [addStart, addMigrate, addTenant, addRole, addPool, addExpire, addImport]) add(program);
+  for (const add of [addRuns, addTrajectory, addBreakdown, addUsage, addRefusals, addAudit, addTail]) add(program);
+  program.addHelpText("after", AFTERWORD);
+  withThrownErrors(program);
+  return program;
+}
+
+function withThrownErrors(command: Command): void {
+  command.exitOverride().showHelpAfterError("(--help says what there is)");
+  for (const below of command.commands) withThrownErrors(below as Command);
+}

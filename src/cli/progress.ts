@@ -1,0 +1,51 @@
+/** Progress of long work, on standard error: a bar for people at a terminal, lines where there is none, nothing with --json. */
+import { SingleBar } from "cli-progress";
+
+/** Where an import stands. */
+export interface Progress {
+  readonly session: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** Shows progress until it is stopped; both may be passed around by themselves. */
+export interface ProgressBar {
+  readonly update: (progress: Progress) => void;
+  readonly stop: () => void;
+}
+
+/** Starts showing nothing yet: the first update says how much there is. */
+export function progressBar({ json }: { readonly json?: true }): ProgressBar {
+  if (json) return { update: () => {}, stop: () => {} };
+  return process.stderr.isTTY ? drawnBar() : plainLines();
+}
+
+function drawnBar(): ProgressBar {
+  const format = "Importing {bar} {value}/{total} {session}";
+  const bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, hideCursor: true, barsize: 30 });
+  let started = false;
+  return {
+    update: ({ session, done, total }) => {
+      if (!started) bar.start(total, 0, { session });
+      started = true;
+      bar.setTotal(total);
+      bar.update(done, { session });
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+/** Between two lines: a log should not be longer than the work. */
+const PAUSE_MS = 2_000;
+
+function plainLines(): ProgressBar {
+  let last = Date.now();
+  return {
+    update: ({ session, done, total }) => {
+      if (Date.now() - last < PAUSE_MS) return;
+      last = Date.now();
+      process.stderr.write(`importing: step ${done} of ${total}, ${session}\n`);
+    },
+    stop: () => {},
+  };
+}

@@ -1,0 +1,43 @@
+/** The usage lines of a run with what is known of each today: a correction makes the lines of its event known, or unknown, too. */
+import { sql } from "kysely";
+import type { Ledger } from "../../ledger/ledger.js";
+
+/** A query over `u`, the lines, and `c`, the last correction of each line's event. */
+export function linesOf({ db, tenantId }: Ledger, runId: string) {
+  const corrections = db
+    .selectFrom("journal")
+    .distinctOn(["pool_id", "corrects_seq"])
+    .select(["pool_id", "corrects_seq", "tokens_known", "usd_known"])
+    .where("tenant_id", "=", tenantId)
+    .where("run_id", "=", runId)
+    .where("source_pool_id", "is", null)
+    .where("corrects_seq", "is not", null)
+    .orderBy("pool_id")
+    .orderBy("corrects_seq")
+    .orderBy("seq", "desc");
+  return db
+    .selectFrom("usage_lines as u")
+    .leftJoin(corrections.as("c"), (join) =>
+      join.onRef("c.pool_id", "=", "u.pool_id").onRef("c.corrects_seq", "=", "u.seq"),
+    )
+    .where("u.tenant_id", "=", tenantId)
+    .where("u.run_id", "=", runId);
+}
+
+/** Nobody said what was used, nor corrected that since. */
+const DARK = sql<boolean>`(u.input_tokens = 0 and u.output_tokens = 0 and not coalesce(c.tokens_known, u.tokens_known, true))`;
+
+/** Whether all lines of a group report their tokens. */
+export const TOKENS_KNOWN = sql<boolean>`bool_and(coalesce(c.tokens_known, u.tokens_known, true))`;
+
+/** Whether all lines of a group report their dollars. */
+export const USD_KNOWN = sql<boolean>`bool_and(coalesce(c.usd_known, u.usd_known, true))`;
+
+/**
+ * Model calls of a group of lines. A driver is metered call by call, whatever iterations it sends; a child's calls are the iterations
+ * it was settled with. A metered event of which nothing is known may stand for any number of calls: it counts as none.
+ */
+export const CALLS = sql<string>`sum(case when u.kind <> 'metered' then u.iterations when ${DARK} then 0 else greatest(u.iterations, 1) end)`;
+
+/** Whether `CALLS` is all there were. */
+export const CALLS_KNOWN = sql<boolean>`not bool_or(u.kind = 'metered' and ${DARK})`;

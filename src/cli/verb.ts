@@ -1,0 +1,36 @@
+/** Running one verb: its failures become a message, a hint and an exit code. */
+import type { Command } from "commander";
+import { Complaint } from "../database/complaint.js";
+import { type ConnectionOptions, databaseOf, withConnection } from "./context.js";
+import { describeFailure, EXIT, type Failure, UsageError } from "./errors.js";
+import { printLegend } from "./output.js";
+
+/** Work of a verb, with its arguments before its options. */
+type Work<A extends unknown[], O extends ConnectionOptions> = (options: O, ...args: A) => Promise<void>;
+
+/** Gives a command the options that every verb has, and its work. */
+export function addWork<A extends unknown[], O extends ConnectionOptions>(command: Command, work: Work<A, O>): Command {
+  return withConnection(command).action(async (...given: unknown[]) => {
+    // Commander passes the arguments, then the options, then the command.
+    const options = given.at(-2) as O;
+    try {
+      await work(options, ...(given.slice(0, -2) as A));
+      printLegend();
+    } catch (error) {
+      process.exitCode = error instanceof UsageError ? EXIT.usage : EXIT.failure;
+      const failure = describeFailure(error, databaseOf(options));
+      report(failure, options.json === true);
+      if (process.env.AGENT_LEDGER_DEBUG && !(error instanceof Complaint)) console.error(error);
+    }
+  });
+}
+
+/** Failures go to standard error, also as JSON: what reads the result never takes one for it. */
+function report({ code, message, hint, detail }: Failure, json: boolean): void {
+  if (json) {
+    console.error(JSON.stringify({ error: { code, message, hint, ...(detail !== undefined && { detail }) } }));
+    return;
+  }
+  console.error(`agent-ledger: ${message}${code === null ? "" : ` (${code})`}`);
+  if (hint !== null) console.error(`  ${hint}`);
+}

@@ -1,0 +1,457 @@
+/**
+ * What the views of schema `ledger` answer, over connections whose 64-bit integers, numerics and dates stay text.
+ *
+ * Generated from the database by `npm run db:snapshot` (view-types.ts); a test fails when it is stale.
+ */
+
+/** What is wrong: tenant, pool, rule, detail. Zero rows = healthy. */
+export interface AuditRow {
+  readonly tenant_id: string;
+  /** null: of the tenant as a whole */
+  readonly pool_id: string | null;
+  readonly rule: string;
+  readonly detail: unknown;
+}
+
+/** Balances now: total = free + reserved + committed where capped. */
+export interface ChannelsRow {
+  readonly tenant_id: string;
+  readonly pool_id: string;
+  readonly channel: string;
+  /** null: none named */
+  readonly unit: string | null;
+  readonly capped: boolean;
+  /** null: uncapped */
+  readonly total: string | null;
+  /** null: uncapped */
+  readonly free: string | null;
+  readonly reserved: string;
+  readonly committed: string;
+  readonly uncertain: string;
+  readonly measured: boolean;
+  readonly sealed: boolean;
+  /** null: nobody pays */
+  readonly payer_pool_id: string | null;
+}
+
+/** Every event, append-only, dense seq per pool. */
+export interface JournalRow {
+  readonly tenant_id: string;
+  readonly pool_id: string;
+  readonly seq: string;
+  readonly kind:
+    | "opened"
+    | "funded"
+    | "spawned"
+    | "dispatched"
+    | "extended"
+    | "settled"
+    | "cancelled"
+    | "metered"
+    | "delivered"
+    | "corrected"
+    | "expired"
+    | "frozen"
+    | "thawed"
+    | "closed"
+    | "judged"
+    | "drawn";
+  readonly operation_id: string;
+  /** null: outside any run */
+  readonly run_id: string | null;
+  readonly node_id: string;
+  /** null: not stated */
+  readonly provider: string | null;
+  /** null: not stated */
+  readonly model: string | null;
+  /** null: not stated */
+  readonly provider_request_id: string | null;
+  /** null: not stated */
+  readonly purpose: "turn" | "compaction" | "failed" | "tool" | null;
+  /** null: not stated */
+  readonly turn: number | null;
+  /** null: not stated */
+  readonly tool_calls: unknown;
+  /** null: none */
+  readonly tags: unknown;
+  /** null: nothing consumed */
+  readonly iterations: string | null;
+  /** null: nothing consumed */
+  readonly input_tokens: string | null;
+  /** null: nothing consumed */
+  readonly output_tokens: string | null;
+  /** null: nothing consumed */
+  readonly cache_read_tokens: string | null;
+  /** null: nothing consumed */
+  readonly cache_write_tokens: string | null;
+  /** null: nothing consumed */
+  readonly reasoning_tokens: string | null;
+  /** null: nothing consumed */
+  readonly charged_tokens: string | null;
+  /** null: nothing consumed, or unknown */
+  readonly usd: string | null;
+  /** null: nothing consumed */
+  readonly ms: string | null;
+  /** null: nothing consumed */
+  readonly uncertain_tokens: string | null;
+  /** null: nothing consumed */
+  readonly uncertain_iterations: string | null;
+  /** null: nothing consumed */
+  readonly uncertain_usd: string | null;
+  /** null: nothing consumed */
+  readonly tokens_known: boolean | null;
+  /** null: nothing consumed */
+  readonly usd_known: boolean | null;
+  /** null: none */
+  readonly resources: unknown;
+  /** null: none */
+  readonly verdict: unknown;
+  /** null: ends no node */
+  readonly outcome: "done" | "down" | "cancelled" | "expired" | null;
+  /** null: none */
+  readonly out_ref: string | null;
+  /** null: not stated */
+  readonly reason: string | null;
+  /** null: none */
+  readonly detail: unknown;
+  /** null: of this pool's own */
+  readonly source_pool_id: string | null;
+  /** null: of this pool's own */
+  readonly source_seq: string | null;
+  readonly effective_at: Date;
+  readonly recorded_at: Date;
+  readonly recorded_by: string;
+  /** null: corrects nothing here */
+  readonly corrects_seq: string | null;
+  /** null: not stated */
+  readonly infra: boolean | null;
+}
+
+/** Every node with status, hold, lease and end. */
+export interface NodesRow {
+  readonly tenant_id: string;
+  readonly node_id: string;
+  /** null: at the top */
+  readonly parent_node_id: string | null;
+  /** null: outside any run */
+  readonly run_id: string | null;
+  readonly driver: boolean;
+  readonly label: string;
+  /** null: not stated */
+  readonly runtime: string | null;
+  /** null: none */
+  readonly key: string | null;
+  readonly status: "pending" | "dispatched" | "done" | "down" | "cancelled" | "expired";
+  readonly budget: unknown;
+  readonly hold: unknown;
+  /** null: no lease, or ended without one of its own */
+  readonly lease_at: Date | null;
+  readonly lapsed: boolean;
+  /** null: not delivered */
+  readonly cursor: string | null;
+  /** null: not ended */
+  readonly outcome: string | null;
+  /** null: none */
+  readonly verdict: unknown;
+  /** null: none */
+  readonly out_ref: string | null;
+  /** null: not stated */
+  readonly reason: string | null;
+  /** null: not stated */
+  readonly infra: boolean | null;
+  /** null: none */
+  readonly tags: unknown;
+  readonly spawned_at: Date;
+  /** null: never dispatched */
+  readonly dispatched_at: Date | null;
+  /** null: not ended */
+  readonly ended_at: Date | null;
+}
+
+/** The last seq of each pool: what has moved. */
+export interface PoolHeadsRow {
+  readonly tenant_id: string;
+  readonly pool_id: string;
+  readonly seq: string;
+  readonly open_holds: number;
+  readonly undelivered: number;
+  /** null: no open hold has a lease */
+  readonly next_lease_at: Date | null;
+}
+
+/** Budgets: parent, run, state, limits and charge unit. */
+export interface PoolsRow {
+  readonly tenant_id: string;
+  readonly pool_id: string;
+  /** null: at the top */
+  readonly parent_pool_id: string | null;
+  /** null: outside any run */
+  readonly run_id: string | null;
+  readonly state: "open" | "frozen" | "closed";
+  /** null: none */
+  readonly deadline_at: Date | null;
+  readonly unknown_usd: "seal" | "flag";
+  readonly token_charge: "total" | "uncached";
+  readonly depth: number;
+  /** null: unbounded */
+  readonly depth_left: number | null;
+  /** null: none */
+  readonly tags: unknown;
+  readonly opened_at: Date;
+}
+
+/** What each event did to each channel: sums give any balance at any seq or time. */
+export interface PostingsRow {
+  readonly tenant_id: string;
+  readonly pool_id: string;
+  readonly seq: string;
+  readonly kind:
+    | "opened"
+    | "funded"
+    | "spawned"
+    | "dispatched"
+    | "extended"
+    | "settled"
+    | "cancelled"
+    | "metered"
+    | "delivered"
+    | "corrected"
+    | "expired"
+    | "frozen"
+    | "thawed"
+    | "closed"
+    | "judged"
+    | "drawn";
+  readonly operation_id: string;
+  /** null: outside any run */
+  readonly run_id: string | null;
+  readonly node_id: string;
+  readonly channel: string;
+  readonly funded: string;
+  readonly held: string;
+  readonly spent: string;
+  readonly uncertain: string;
+  readonly effective_at: Date;
+  readonly recorded_at: Date;
+}
+
+/** Refused operations: pool, label, reason, shortfall, when. */
+export interface RefusalsRow {
+  readonly tenant_id: string;
+  readonly pool_id: string;
+  readonly operation_id: string;
+  /** null: no spawn */
+  readonly label: string | null;
+  readonly code:
+    | "key-conflict"
+    | "duplicate-key"
+    | "pool-closed"
+    | "pool-frozen"
+    | "deadline-passed"
+    | "depth-exceeded"
+    | "usd-sealed"
+    | "usd-unbudgeted"
+    | "budget-exhausted"
+    | "not-free";
+  readonly shortfall: unknown;
+  readonly at: Date;
+}
+
+/** Runs: label, experiment, outcome, judgement. */
+export interface RunsRow {
+  readonly tenant_id: string;
+  readonly run_id: string;
+  readonly label: string;
+  /** null: in none */
+  readonly experiment: string | null;
+  /** null: in no experiment */
+  readonly arm: string | null;
+  /** null: not stated */
+  readonly task: string | null;
+  /** null: not stated */
+  readonly replicate: string | null;
+  /** null: not ended */
+  readonly outcome: "done" | "down" | "cancelled" | null;
+  /** null: none */
+  readonly verdict: unknown;
+  /** null: none */
+  readonly out_ref: string | null;
+  /** null: not stated */
+  readonly reason: string | null;
+  readonly infra: boolean;
+  /** null: not judged */
+  readonly resolved: boolean | null;
+  /** null: not judged, or without one */
+  readonly score: string | null;
+  readonly opened_at: Date;
+  /** null: not judged */
+  readonly judged_at: Date | null;
+}
+
+/** Three rows per run: driver_inference, child_work, total. */
+export interface SpentBreakdownRow {
+  readonly tenant_id: string;
+  readonly run_id: string;
+  readonly source: string;
+  readonly iterations: string;
+  readonly input_tokens: string;
+  readonly output_tokens: string;
+  readonly cache_read_tokens: string;
+  readonly cache_write_tokens: string;
+  readonly reasoning_tokens: string;
+  readonly charged_tokens: string;
+  readonly usd: string;
+  readonly ms: string;
+  readonly uncertain_tokens: string;
+  readonly uncertain_iterations: string;
+  readonly uncertain_usd: string;
+  readonly tokens_known: boolean;
+  readonly usd_known: boolean;
+}
+
+/** The tree of each run with own and rolled-up spend. */
+export interface TrajectoryRow {
+  readonly tenant_id: string;
+  readonly run_id: string;
+  readonly node_id: string;
+  /** null: at the top */
+  readonly parent_node_id: string | null;
+  readonly depth: number;
+  readonly path: string[];
+  readonly label: string;
+  /** null: not stated */
+  readonly runtime: string | null;
+  readonly status: "pending" | "dispatched" | "done" | "down" | "cancelled" | "expired";
+  readonly own_iterations: string;
+  readonly own_input_tokens: string;
+  readonly own_output_tokens: string;
+  readonly own_cache_read_tokens: string;
+  readonly own_cache_write_tokens: string;
+  readonly own_reasoning_tokens: string;
+  readonly own_charged_tokens: string;
+  readonly own_usd: string;
+  readonly own_ms: string;
+  readonly own_uncertain_tokens: string;
+  readonly own_uncertain_iterations: string;
+  readonly own_uncertain_usd: string;
+  readonly rolled_up_iterations: string;
+  readonly rolled_up_input_tokens: string;
+  readonly rolled_up_output_tokens: string;
+  readonly rolled_up_cache_read_tokens: string;
+  readonly rolled_up_cache_write_tokens: string;
+  readonly rolled_up_reasoning_tokens: string;
+  readonly rolled_up_charged_tokens: string;
+  readonly rolled_up_usd: string;
+  readonly rolled_up_ms: string;
+  readonly rolled_up_uncertain_tokens: string;
+  readonly rolled_up_uncertain_iterations: string;
+  readonly rolled_up_uncertain_usd: string;
+  readonly rolled_up_tokens_known: boolean;
+  readonly rolled_up_usd_known: boolean;
+}
+
+/** Usage per day, provider, model, purpose and tags. */
+export interface UsageDailyRow {
+  readonly tenant_id: string;
+  readonly day: string;
+  /** null: not stated */
+  readonly provider: string | null;
+  /** null: not stated */
+  readonly model: string | null;
+  /** null: not stated */
+  readonly purpose: "turn" | "compaction" | "failed" | "tool" | null;
+  /** null: none */
+  readonly tags: unknown;
+  readonly lines: string;
+  readonly iterations: string;
+  readonly input_tokens: string;
+  readonly output_tokens: string;
+  readonly cache_read_tokens: string;
+  readonly cache_write_tokens: string;
+  readonly reasoning_tokens: string;
+  readonly charged_tokens: string;
+  /** null: nothing of it is known */
+  readonly usd: string | null;
+  readonly ms: string;
+  readonly uncertain_tokens: string;
+  readonly uncertain_iterations: string;
+  readonly uncertain_usd: string;
+  readonly tokens_known: boolean;
+  readonly usd_known: boolean;
+}
+
+/** What prices and attribution read: one row per line, or per event without lines. */
+export interface UsageLinesRow {
+  readonly tenant_id: string;
+  readonly pool_id: string;
+  readonly seq: string;
+  /** null: the event itself, or what its lines leave unexplained */
+  readonly line: number | null;
+  /** null: outside any run */
+  readonly run_id: string | null;
+  readonly node_id: string;
+  readonly kind:
+    | "opened"
+    | "funded"
+    | "spawned"
+    | "dispatched"
+    | "extended"
+    | "settled"
+    | "cancelled"
+    | "metered"
+    | "delivered"
+    | "corrected"
+    | "expired"
+    | "frozen"
+    | "thawed"
+    | "closed"
+    | "judged"
+    | "drawn";
+  readonly operation_id: string;
+  /** null: not stated */
+  readonly provider: string | null;
+  /** null: not stated */
+  readonly model: string | null;
+  /** null: not stated */
+  readonly provider_request_id: string | null;
+  /** null: not stated */
+  readonly purpose: "turn" | "compaction" | "failed" | "tool" | null;
+  /** null: none */
+  readonly tags: unknown;
+  readonly iterations: string;
+  readonly input_tokens: string;
+  readonly output_tokens: string;
+  readonly cache_read_tokens: string;
+  readonly cache_write_tokens: string;
+  readonly reasoning_tokens: string;
+  readonly charged_tokens: string;
+  /** null: unknown */
+  readonly usd: string | null;
+  readonly ms: string;
+  readonly uncertain_tokens: string;
+  readonly uncertain_iterations: string;
+  readonly uncertain_usd: string;
+  readonly tokens_known: boolean;
+  readonly usd_known: boolean;
+  /** null: none */
+  readonly resources: unknown;
+  readonly effective_at: Date;
+  readonly recorded_at: Date;
+}
+
+/** Every view by its name. */
+export interface LedgerViews {
+  readonly audit: AuditRow;
+  readonly channels: ChannelsRow;
+  readonly journal: JournalRow;
+  readonly nodes: NodesRow;
+  readonly pool_heads: PoolHeadsRow;
+  readonly pools: PoolsRow;
+  readonly postings: PostingsRow;
+  readonly refusals: RefusalsRow;
+  readonly runs: RunsRow;
+  readonly spent_breakdown: SpentBreakdownRow;
+  readonly trajectory: TrajectoryRow;
+  readonly usage_daily: UsageDailyRow;
+  readonly usage_lines: UsageLinesRow;
+}

@@ -1,0 +1,23 @@
+/** The public surface of agent-ledger. */
+export type { MigrateOptions } from "./database/migrate-options.js";
+export type * from "./database/schema.generated.js";
+export {
+  BudgetPool,
+  type CancelOptions,
+  DEFAULT_LEASE_MS,
+  type ObserveOptions,
+  type OpenPoolOptions,
+  type PlainOptions,
+  type Reconciled,
+  type ReconcileOptions,
+  type Reservation,
+  type ReserveOptions,
+  type Ticket,
+} from "./ledger/budget-pool.js";
+export { LedgerError } from "./ledger/errors.js";
+export type { EventsOptions, LedgerEvent } from "./ledger/feed.js";
+export { createLedger, type Ledger, type LedgerOptions, type LedgerStatistics } from "./ledger/ledger.js";
+export type { Amount, Answer, Budget, Operation, Result, Shortfall, Spend, Violation } from "./ledger/protocol.js";
+export type { Readout } from "./ledger/readout.js";
+export { spendFrom, type UsageEvent } from "./ledger/spend.js";
+export type { TransactionLedger, Work } from "./ledger/transaction.js";

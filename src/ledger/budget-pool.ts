@@ -1,0 +1,287 @@
+/** A pool as a program uses it: reserve, do the work, reconcile; observe what already happened. */
+import { createHash, randomUUID } from "node:crypto";
+import type { z } from "zod";
+import { LedgerError } from "./errors.js";
+import type { Amount, Budget, Operation, Result, Shortfall, Spend, Violation } from "./protocol.js";
+import { type Readout, readout } from "./readout.js";
+import * as schemas from "./schemas.js";
+import { lineSpend, operationSpend, spendFrom, type UsageEvent } from "./spend.js";
+import { sendOne, type Writer } from "./writer.js";
+
+/** Options of each verb. All take `operationId` (which makes a repetition harmless), `effectiveAt` and `tags`. */
+export type OpenPoolOptions = z.input<typeof schemas.openPoolOptions>;
+export type ReserveOptions = z.input<typeof schemas.reserveOptions>;
+export type ReconcileOptions = z.input<typeof schemas.reconcileOptions>;
+export type ObserveOptions = z.input<typeof schemas.observeOptions>;
+export type CancelOptions = z.input<typeof schemas.cancelOptions>;
+export type PlainOptions = z.input<typeof schemas.plainOptions>;
+
+/** A hold of this process until it is enforced by a lease somewhere else. */
+export const DEFAULT_LEASE_MS = 15 * 60 * 1000;
+
+/** A room that was had in a pool: one node with its hold. */
+export interface Ticket {
+  readonly nodeId: string;
+  readonly poolId: string;
+  /** Whether the node owns a pool of its own (`ledger.pool(ticket.nodeId)`); its spend is then computed from that pool. */
+  readonly driver: boolean;
+  /** True where this key's work is already done: nothing was reserved and nothing is to be settled. */
+  readonly existing: boolean;
+}
+
+/** A ticket, or why not: a business no with what was short. */
+export type Reservation =
+  | { readonly ok: true; readonly ticket: Ticket }
+  | { readonly ok: false; readonly code: string; readonly shortfall: readonly Shortfall[] };
+
+/** What a settlement booked. */
+export interface Reconciled {
+  readonly seq: number | null;
+  /** The spend as booked, in the view's columns. */
+  readonly spend: Readonly<Record<string, unknown>>;
+  /** Ceilings it passed. The truth is booked all the same. */
+  readonly violations: readonly Violation[];
+}
+
+/** One pool. It keeps no balance: every verb is a call, every readout a read. */
+export class BudgetPool {
+  readonly #writer: Writer;
+  readonly poolId: string;
+
+  constructor(writer: Writer, poolId: string) {
+    this.#writer = writer;
+    this.poolId = poolId;
+  }
+
+  /**
+   * Reserves ceilings for a child. The hold has a lease (15 minutes unless said otherwise), renewed while this process lives;
+   * `leaseMs: null` makes one without.
+   * @throws {LedgerError} LG001, LG002; a refusal is an answer.
+   */
+  async reserve(budget: Budget, options: ReserveOptions): Promise<Reservation> {
+    const {
+      label,
+      nodeId,
+      key,
+      runtime,
+      driver,
+      leaseMs = DEFAULT_LEASE_MS,
+      ...any
+    } = schemas.parse(schemas.reserveOptions, options, "options");
+    const { status, code, result } = await this.#send("spawn", any, {
+      label,
+      budget: schemas.parse(schemas.budget, budget, "budget"),
+      node_id: nodeId,
+      key,
+      runtime,
+      driver,
+      lease_ms: leaseMs ?? undefined,
+    });
+    if (status === "refused" || code !== null) {
+      return { ok: false, code: code ?? "", shortfall: result.shortfall ?? [] };
+    }
+    const ticket = {
+      nodeId: result.node_id ?? "",
+      poolId: this.poolId,
+      driver: driver ?? false,
+      existing: result.existing ?? false,
+    };
+    if (leaseMs !== null && !ticket.existing) this.#writer.leases?.keep({ ...ticket, leaseMs });
+    return { ok: true, ticket };
+  }
+
+  /** Records that from here on the provider may bill: a lost child is then charged its ceiling. */
+  async dispatch(ticket: Ticket, options: PlainOptions = {}): Promise<void> {
+    await this.#send("dispatch", schemas.parse(schemas.plainOptions, options, "options"), { node_id: ticket.nodeId });
+  }
+
+  /**
+   * Settles a child with what it really spent; the rest of its hold is refunded. A driver's spend is computed from its pool: pass
+   * null.
+   * @throws {LedgerError} LG001, LG003, LG004 (settled already), LG007 (the driver has open children).
+   */
+  async reconcile(
+    ticket: Pick<Ticket, "nodeId">,
+    spend: (Spend & { readonly iterations: Amount }) | null,
+    options: ReconcileOptions = {},
+  ): Promise<Reconciled> {
+    const {
+      outcome = "done",
+      verdict,
+      outRef,
+      reason,
+      infra,
+      ...rest
+    } = schemas.parse(schemas.reconcileOptions, options, "options");
+    const { any, attribution } = split(rest);
+    const { result } = await this.#send("settle", any, {
+      node_id: ticket.nodeId,
+      outcome,
+      spend: spend === null ? undefined : operationSpend(spend),
+      verdict,
+      out_ref: outRef,
+      reason,
+      infra,
+      ...attribution,
+    });
+    this.#writer.leases?.drop(ticket.nodeId);
+    return reconciled(result);
+  }
+
+  /** Ends a child that will not finish. Without a spend: refunded if never dispatched, else its ceiling is charged as uncertain. */
+  async cancel(ticket: Pick<Ticket, "nodeId">, options: CancelOptions): Promise<Reconciled> {
+    const { reason, spend, ...rest } = schemas.parse(schemas.cancelOptions, options, "options");
+    const { any, attribution } = split(rest);
+    const { result } = await this.#send("cancel", any, {
+      node_id: ticket.nodeId,
+      reason,
+      spend: spend && operationSpend(spend as Spend),
+      ...attribution,
+    });
+    this.#writer.leases?.drop(ticket.nodeId);
+    return reconciled(result);
+  }
+
+  /**
+   * Books what already happened, such as the driver's own model call: `free` to `committed`, never refused for lack of funds.
+   * Iterations are 0 unless said otherwise, because they budget the rounds of children.
+   */
+  async observe(spend: Spend, options: ObserveOptions = {}): Promise<{ readonly seq: number | null }> {
+    const { turn, toolCalls, detail, ...rest } = schemas.parse(schemas.observeOptions, options, "options");
+    const { any, attribution } = split(rest);
+    const { result } = await this.#send("meter", any, {
+      spend: operationSpend(spend, { iterations: 0 }),
+      turn,
+      tool_calls: toolCalls,
+      detail,
+      ...attribution,
+    });
+    return { seq: result.seq ?? null };
+  }
+
+  /** Folds the usage events of an executor into one spend. */
+  spendFrom(events: Iterable<UsageEvent>): Spend {
+    return spendFrom(events);
+  }
+
+  /** Balances and deadline now. */
+  readout(): Promise<Readout> {
+    return readout(this.#writer, this.poolId);
+  }
+
+  /**
+   * Fails while a child of this pool is open.
+   * @throws {LedgerError} LG007, with the open nodes in `detail.nodes` (twenty at most).
+   */
+  async assertNoOpenTickets(): Promise<void> {
+    const { db, tenantId } = this.#writer;
+    const nodes = await db
+      .selectFrom("nodes")
+      .where("tenant_id", "=", tenantId)
+      .where("parent_node_id", "=", this.poolId)
+      .where("status", "in", ["pending", "dispatched"])
+      .orderBy("node_id")
+      .limit(20)
+      .select("node_id")
+      .execute();
+    if (nodes.length === 0) return;
+    const open = nodes.map(({ node_id }) => node_id);
+    throw new LedgerError("LG007", `${this.poolId} has open children: ${open.join(", ")}`, {
+      detail: { pool_id: this.poolId, nodes: open },
+    });
+  }
+
+  /** Adds to totals, or takes away what is free. Refused with `not-free`, `pool-closed`. */
+  async fund(
+    amounts: Readonly<Record<string, Amount>>,
+    options: PlainOptions = {},
+  ): Promise<
+    { readonly ok: true } | { readonly ok: false; readonly code: string; readonly shortfall: readonly Shortfall[] }
+  > {
+    const { code, result } = await this.#send("fund", schemas.parse(schemas.plainOptions, options, "options"), {
+      amounts: schemas.parse(schemas.amounts, amounts, "amounts"),
+    });
+    return code === null ? { ok: true } : { ok: false, code, shortfall: result.shortfall ?? [] };
+  }
+
+  /**
+   * Closes the pool; under a parent what is free goes back there, by channel.
+   * @throws {LedgerError} LG007 over open holds.
+   */
+  async close(options: PlainOptions = {}): Promise<{ readonly returned: Readonly<Record<string, string>> }> {
+    const { result } = await this.#send("close_pool", schemas.parse(schemas.plainOptions, options, "options"), {});
+    return { returned: result.returned ?? {} };
+  }
+
+  #send(op: string, any: PlainOptions, keys: Readonly<Record<string, unknown>>): ReturnType<typeof sendOne> {
+    const named = "node_id" in keys && op !== "spawn" ? keys : { pool_id: this.poolId, ...keys };
+    return sendOne(
+      this.#writer,
+      { op, operation_id: any.operationId ?? randomUUID(), ...anyKeys(any), ...named },
+      this.poolId,
+    );
+  }
+}
+
+/**
+ * Opens a pool. Its operation id is made from `poolId` where that is given, so that opening the same pool again, after a crash
+ * or by another process, finds it; opening it with other content is LG005.
+ */
+export async function openPool(writer: Writer, budget: Budget, options: OpenPoolOptions = {}): Promise<BudgetPool> {
+  const {
+    poolId = randomUUID(),
+    parentPoolId,
+    run,
+    deadlineMs,
+    maxDepth,
+    unknownUsd,
+    tokenCharge,
+    units,
+    ...any
+  } = schemas.parse(schemas.openPoolOptions, options, "options");
+  const totals = schemas.parse(schemas.budget, budget, "budget");
+  const names = new Set([...Object.keys(totals), ...Object.keys(units ?? {})]);
+  await sendOne(writer, {
+    op: "open_pool",
+    operation_id: any.operationId ?? openingId(poolId),
+    ...anyKeys(any),
+    pool_id: poolId,
+    channels: Object.fromEntries([...names].map((name) => [name, { total: totals[name], unit: units?.[name] }])),
+    parent_pool_id: parentPoolId,
+    run,
+    deadline_ms: deadlineMs,
+    max_depth: maxDepth,
+    unknown_usd: unknownUsd,
+    token_charge: tokenCharge,
+  } as Operation);
+  return new BudgetPool(writer, poolId);
+}
+
+/** Ids are at most 200 characters long; a digest stands for a pool id that leaves no room for more. */
+function openingId(poolId: string): string {
+  return `open_pool:${poolId.length <= 190 ? poolId : createHash("sha256").update(poolId).digest("hex")}`;
+}
+
+function anyKeys({ effectiveAt, tags }: PlainOptions): Record<string, unknown> {
+  return { effective_at: effectiveAt, tags };
+}
+
+interface Attribution {
+  readonly provider?: string | undefined;
+  readonly model?: string | undefined;
+  readonly providerRequestId?: string | undefined;
+  readonly purpose?: string | undefined;
+  readonly lines?: readonly Spend[] | undefined;
+}
+
+function split(options: PlainOptions & Attribution): { any: PlainOptions; attribution: Record<string, unknown> } {
+  const { provider, model, providerRequestId, purpose, lines, ...any } = options;
+  return {
+    any,
+    attribution: { provider, model, provider_request_id: providerRequestId, purpose, lines: lines?.map(lineSpend) },
+  };
+}
+
+function reconciled(result: Result): Reconciled {
+  return { seq: result.seq ?? null, spend: result.spend ?? {}, violations: result.violations ?? [] };
+}

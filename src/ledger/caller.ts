@@ -1,0 +1,43 @@
+/** Calls that are repeated where that can help, on connections that are left fit for others. */
+import type pg from "pg";
+import type { Connections } from "./connection.js";
+import { isClean } from "./errors.js";
+import { PATIENCE, type Patience, type RetryCounts, retryingCall } from "./retry.js";
+
+/** A wrong address should not take as long to be noticed as an outage. */
+const UNPROVEN: Patience = { ...PATIENCE, connectionMs: 2_000 };
+
+export class Caller {
+  /** Repetitions so far. */
+  readonly retries: RetryCounts = { conflict: 0, connection: 0 };
+
+  constructor(private readonly connections: Connections) {}
+
+  /** One call on a connection of its own. */
+  call<T>(call: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    return this.read(async () => {
+      const client = await this.connections.connect();
+      let fit = false;
+      try {
+        const result = await call(client);
+        fit = true;
+        return result;
+      } catch (error) {
+        fit = isClean(error);
+        throw error;
+      } finally {
+        client.release(!fit);
+      }
+    });
+  }
+
+  /** The same for what finds its connection itself. */
+  read<T>(read: () => Promise<T>): Promise<T> {
+    return retryingCall(read, this.retries, () => this.patience());
+  }
+
+  /** How long to go on. */
+  patience(): Patience {
+    return this.connections.proven ? PATIENCE : UNPROVEN;
+  }
+}

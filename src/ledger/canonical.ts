@@ -1,0 +1,64 @@
+/**
+ * Operations in their one form: the database compares content by its text, so the same amounts must always be sent alike.
+ * Nothing is judged here; what is malformed goes out as it came and is answered with path and rule.
+ */
+import { canonicalCount, canonicalDecimal } from "./amounts.js";
+import type { Operation } from "./protocol.js";
+
+type Json = Readonly<Record<string, unknown>>;
+
+const COUNTS = [
+  "iterations",
+  "input_tokens",
+  "output_tokens",
+  "cache_read_tokens",
+  "cache_write_tokens",
+  "reasoning_tokens",
+  "ms",
+];
+
+/** The operation with every amount in its one form. Dollars said to be undefined are unknown dollars, never no dollars. */
+export function canonicalOperation(operation: Operation): Operation {
+  return mapKeys(operation, {
+    spend: canonicalSpend,
+    lines: (lines) => (Array.isArray(lines) ? lines.map(canonicalSpend) : lines),
+    budget: canonicalAmounts,
+    amounts: canonicalAmounts,
+    channels: (channels) => mapValues(channels, (channel, name) => mapKeys(channel, { total: amountOf(name) })),
+    effective_at: (instant) => (instant instanceof Date ? instant.toISOString() : instant),
+  }) as Operation;
+}
+
+function canonicalSpend(spend: unknown): unknown {
+  if (!isObject(spend)) return spend;
+  const counts = Object.fromEntries(COUNTS.map((name) => [name, canonicalCount]));
+  const known = "usd" in spend && spend.usd === undefined ? { ...spend, usd_known: false } : spend;
+  return mapKeys(known, {
+    ...counts,
+    usd: canonicalDecimal,
+    resources: (resources) => mapValues(resources, (resource) => mapKeys(resource, { amount: canonicalDecimal })),
+  });
+}
+
+function canonicalAmounts(amounts: unknown): unknown {
+  return mapValues(amounts, (amount, name) => amountOf(name)(amount));
+}
+
+function amountOf(channel: string): (amount: unknown) => unknown {
+  return channel === "tokens" || channel === "iterations" ? canonicalCount : canonicalDecimal;
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function mapValues(value: unknown, change: (value: unknown, key: string) => unknown): unknown {
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [key, one === undefined ? one : change(one, key)]),
+  );
+}
+
+function mapKeys(value: unknown, changes: Readonly<Record<string, (value: unknown) => unknown>>): unknown {
+  return mapValues(value, (one, key) => (Object.hasOwn(changes, key) ? changes[key]?.(one) : one));
+}

@@ -1,0 +1,155 @@
+/** Where a ledger's connections come from: a pool of the application's, a URL, or the embedded server. */
+import type { PostgresPool, PostgresPoolClient } from "kysely";
+import type pg from "pg";
+import { openEmbedded } from "../database/attach.js";
+import { createPool, exactTypes } from "../database/connect.js";
+import { LedgerError } from "./errors.js";
+
+/** Connections to one database. */
+export interface Connections {
+  /** A connection; the caller releases it, with `true` where it may be in no fit state. */
+  connect(): Promise<pg.PoolClient>;
+  /** Whether a connection was ever had: until then a failure is more likely a wrong address than an outage. */
+  readonly proven: boolean;
+  /** A URL as which the migration can run; undefined where the application brought its own pool. */
+  migrationUrl(): Promise<string | undefined>;
+  /** Ends what was opened here, and nothing of the application's. */
+  end(): Promise<void>;
+}
+
+/** How long to wait for a new connection before it counts as failed. */
+const CONNECT_TIMEOUT_MS = 30_000;
+
+/** A pool somewhere, and how to leave it. */
+interface Source {
+  readonly pool: pg.Pool;
+  readonly migrationUrl: string | undefined;
+  end(): Promise<void>;
+}
+
+/** Connections from whichever of the options is given; from DATABASE_URL, else the embedded server, where none is. */
+export function connections(options: {
+  readonly connectionString?: string | undefined;
+  readonly pool?: pg.Pool | undefined;
+  readonly tenantId: string;
+}): Connections {
+  const url = options.connectionString ?? (process.env.DATABASE_URL || undefined);
+  if (options.pool) return new LazyConnections(ofApplication(options.pool));
+  return new LazyConnections(url === undefined ? () => embedded(options.tenantId) : () => ofUrl(url));
+}
+
+function ofApplication(pool: pg.Pool): () => Promise<Source> {
+  return async () => ({ pool, migrationUrl: undefined, end: async () => {} });
+}
+
+async function ofUrl(url: string): Promise<Source> {
+  const pool = readingPool(url);
+  return { pool, migrationUrl: url, end: () => pool.end() };
+}
+
+/** The source, and when it is lost: a server started anew may listen elsewhere. */
+async function embedded(tenantId: string): Promise<Source & { readonly lost: Promise<void> }> {
+  const opened = await openEmbedded(tenantId);
+  const pool = readingPool(opened.url);
+  return {
+    pool,
+    migrationUrl: opened.superuserUrl,
+    lost: opened.lost,
+    async end() {
+      await pool.end();
+      await opened.release();
+    },
+  };
+}
+
+/** A serializable reader would make writers lose; what writes brings its own isolation. An idle pool keeps no process alive. */
+function readingPool(url: string): pg.Pool {
+  const options = { connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true, allowExitOnIdle: true };
+  return createPool(url, options, "read committed");
+}
+
+const quiet = (): void => {};
+
+class LazyConnections implements Connections {
+  #source: Promise<Source> | undefined;
+  #ending: Promise<void> | undefined;
+  proven = false;
+
+  constructor(private readonly open: () => Promise<Source & { readonly lost?: Promise<void> }>) {}
+
+  async connect(): Promise<pg.PoolClient> {
+    const { pool } = await this.#current();
+    // The application's own may be ended by the application.
+    if (pool.ending) throw closed();
+    const client = await pool.connect();
+    // Out of the pool, nobody listens; a connection that breaks is reported by its query, and must not end the process.
+    if (!client.listeners("error").includes(quiet)) client.on("error", quiet);
+    this.proven = true;
+    return client;
+  }
+
+  async migrationUrl(): Promise<string | undefined> {
+    return (await this.#current()).migrationUrl;
+  }
+
+  end(): Promise<void> {
+    this.#ending ??= (async () => {
+      const source = await this.#source?.catch(() => undefined);
+      await source?.end();
+    })();
+    return this.#ending;
+  }
+
+  #current(): Promise<Source> {
+    if (this.#ending) return Promise.reject(closed());
+    this.#source ??= this.#opened();
+    return this.#source;
+  }
+
+  async #opened(): Promise<Source> {
+    const forget = (): void => {
+      this.#source = undefined;
+    };
+    try {
+      const source = await this.open();
+      void source.lost?.then(() => {
+        if (this.#ending) return;
+        forget();
+        source.end().catch(() => {});
+      });
+      return source;
+    } catch (error) {
+      forget();
+      throw error;
+    }
+  }
+}
+
+/** Final: no repetition opens it again. */
+function closed(): LedgerError {
+  return new LedgerError("57P05", "the ledger is closed", { name: "ledger_closed" });
+}
+
+/** What Kysely needs of a connection. One that has no `release` is lent, and stays its owner's. */
+type Lent = Pick<pg.ClientBase, "query"> & { readonly release?: () => void };
+
+/**
+ * Connections in the form Kysely asks for. Numbers stay exact even where the application's pool, or `pg` itself, has parsers that
+ * turn them into floats.
+ */
+export function kyselyPool(connect: () => Promise<Lent>): PostgresPool {
+  const types = exactTypes();
+  return {
+    async connect() {
+      const client = await connect();
+      const query = (text: unknown, values: readonly unknown[] = []): unknown =>
+        // What is no text is a cursor, which brings its own.
+        typeof text === "string"
+          ? client.query({ text, values: [...values], types })
+          : client.query(text as pg.Submittable);
+      return { query, release: () => client.release?.() } as unknown as PostgresPoolClient;
+    },
+    // Whoever opened them ends them.
+    end: async () => {},
+  };
+}

@@ -1,0 +1,239 @@
+/** The typed client of one tenant: calls of functions and reads of views, retried, coalesced and told apart by error. */
+import { Kysely, PostgresDialect, type Selectable } from "kysely";
+import pLimit, { type LimitFunction } from "p-limit";
+import type pg from "pg";
+import { migrate } from "../database/migrate.js";
+import type { MigrateOptions } from "../database/migrate-options.js";
+import type { LedgerViews, SpentBreakdownRow, TrajectoryRow } from "../database/schema.generated.js";
+import { BudgetPool, type OpenPoolOptions, openPool } from "./budget-pool.js";
+import { submit } from "./call.js";
+import { Caller } from "./caller.js";
+import { canonicalOperation } from "./canonical.js";
+import { BATCH, Coalescer, type RequestOptions, Series } from "./coalescer.js";
+import { type Connections, connections, kyselyPool } from "./connection.js";
+import { LedgerError } from "./errors.js";
+import { type EventsOptions, feed, type LedgerEvent } from "./feed.js";
+import { feedSource } from "./feed-source.js";
+import { Announcer, Listener } from "./hints.js";
+import { Leases } from "./leases.js";
+import type { Answer, Budget, Operation } from "./protocol.js";
+import type { RetryCounts } from "./retry.js";
+import { ledgerOptions, parse } from "./schemas.js";
+import { on, type TransactionLedger, type Work, withTransaction } from "./transaction.js";
+import type { ApplyOptions, Writer } from "./writer.js";
+
+/** Where the ledger is and whose it is. */
+export interface LedgerOptions {
+  /** `postgres://user:password@host:port/database`. Without it and `pool`: DATABASE_URL, else the embedded server. */
+  readonly connectionString?: string;
+  /** A pool of the application's; it stays the application's to end. */
+  readonly pool?: pg.Pool;
+  readonly tenantId: string;
+  /** Whether calls on one pool are grouped (default). Without it each `apply` is a call of its own. */
+  readonly coalesce?: boolean;
+}
+
+/** What the client has done so far. */
+export interface LedgerStatistics {
+  /** Calls of `ledger.submit` that were answered. */
+  readonly calls: number;
+  /** Operations in them. */
+  readonly operations: number;
+  /** Repetitions, by reason. */
+  readonly retries: Readonly<RetryCounts>;
+}
+
+/** An operation that may be written to more than once is known by its id: the most that one atomic call takes. */
+const ATOMIC_MOST = 1_000;
+
+/** Transactions at once: each keeps a connection while it waits, and those inside must find one to read by. */
+const TRANSACTIONS = 6;
+
+/** A tenant's ledger. Made by `createLedger`. */
+export class Ledger {
+  readonly tenantId: string;
+  /** The views of schema `ledger` by their bare names; numbers of 64 bits and more are exact text. */
+  readonly db: Kysely<LedgerViews>;
+  readonly #leases: Leases;
+  readonly #writer: Writer;
+  readonly #connections: Connections;
+  readonly #caller: Caller;
+  readonly #coalescer: Coalescer;
+  readonly #announcer: Announcer;
+  readonly #listener: Listener;
+  readonly #transactions: LimitFunction = pLimit(TRANSACTIONS);
+  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #ending = new AbortController();
+  #calls = 0;
+  #operations = 0;
+
+  constructor(options: LedgerOptions) {
+    const { tenantId, coalesce = true } = parse(ledgerOptions, options, "options");
+    this.tenantId = tenantId;
+    this.#connections = connections(options);
+    this.#caller = new Caller(this.#connections);
+    const connect = (): Promise<pg.PoolClient> => this.#connections.connect();
+    this.db = new Kysely<LedgerViews>({ dialect: new PostgresDialect({ pool: kyselyPool(connect) }) }).withSchema(
+      "ledger",
+    );
+    this.#announcer = new Announcer(connect, tenantId);
+    this.#listener = new Listener(connect, tenantId);
+    this.#coalescer = new Coalescer((operations, atomic) => this.#submit(operations, atomic), { coalesce });
+    this.#leases = new Leases((operations, lane) => this.#send(operations, { lane }));
+    this.#writer = { tenantId, db: this.db, leases: this.#leases, send: (...asked) => this.#send(...asked) };
+  }
+
+  /**
+   * Sends operations in their order and answers each, in batches of 200 (atomic: 1,000 at most, as one). A refusal or an error of
+   * one operation is its answer and stops no other. An answer lost on the way is asked for again by operation id, and then comes
+   * as `replayed`.
+   * @throws {LedgerError} LG009, LG012; LG008 where `atomic` and one was refused or failed; `retryable` ones when patience ended:
+   *   ask again with the same operation ids.
+   */
+  apply(operations: readonly Operation[], options: ApplyOptions = {}): Promise<Answer[]> {
+    return this.#send(operations, options);
+  }
+
+  /** Opens a pool; budgets are totals by channel, a channel left out is only observed. Opening the same one again finds it. */
+  openPool(budget: Budget, options: OpenPoolOptions = {}): Promise<BudgetPool> {
+    return openPool(this.#writer, budget, options);
+  }
+
+  /** A pool that exists, such as a driver's own (its id is the node's). Nothing is sent. */
+  pool(poolId: string): BudgetPool {
+    return new BudgetPool(this.#writer, poolId);
+  }
+
+  /**
+   * Runs `work` in one serializable transaction with the pools' locks taken first; whole again where it lost. Give every pool that
+   * `work` writes to, so that it waits rather than loses.
+   * @throws {LedgerError} 08007 where the connection broke during COMMIT; what `work` throws, after a rollback.
+   */
+  withTransaction<T>({ pools }: { readonly pools: readonly string[] }, work: Work<T>): Promise<T> {
+    const retries = { counts: this.#caller.retries, patience: () => this.#caller.patience() };
+    return this.#track(
+      this.#transactions(() => withTransaction(this.#connections, this.tenantId, pools, work, retries)),
+    );
+  }
+
+  /** The ledger in a serializable transaction that the caller has begun on that connection. */
+  on(client: pg.ClientBase): TransactionLedger {
+    return on(client, this.tenantId);
+  }
+
+  /** The nodes of a run in tree order, each with its own and its rolled-up spend. */
+  trajectory(runId: string): Promise<Selectable<TrajectoryRow>[]> {
+    return this.#caller.read(() =>
+      this.db
+        .selectFrom("trajectory")
+        .selectAll()
+        .where("tenant_id", "=", this.tenantId)
+        .where("run_id", "=", runId)
+        .orderBy("path")
+        .execute(),
+    );
+  }
+
+  /** A run's three rows: `driver_inference`, `child_work`, `total`. */
+  spentBreakdown(runId: string): Promise<Selectable<SpentBreakdownRow>[]> {
+    return this.#caller.read(() =>
+      this.db
+        .selectFrom("spent_breakdown")
+        .selectAll()
+        .where("tenant_id", "=", this.tenantId)
+        .where("run_id", "=", runId)
+        .orderBy((row) => row.case("source").when("driver_inference").then(1).when("child_work").then(2).else(3).end())
+        .execute(),
+    );
+  }
+
+  /**
+   * What happens, as it happens: every journal row of the tenant, a run or a pool, none twice, none left out, in order of `seq`
+   * per pool. Keep the cursor of the last event you are done with, and go on `after` it, in any process.
+   */
+  async *events(options: EventsOptions = {}): AsyncGenerator<LedgerEvent, void, undefined> {
+    const signals = [this.#ending.signal, ...(options.signal ? [options.signal] : [])];
+    const hints = this.#listener.open();
+    try {
+      const source = feedSource(this.#caller, this.db, this.tenantId, (signal) => hints.next(signal));
+      yield* feed(source, { ...options, signal: AbortSignal.any(signals) });
+    } finally {
+      hints.leave();
+    }
+  }
+
+  /**
+   * Brings the database to this version of the ledger, as the superuser of `connectionString`; the embedded server's own needs
+   * nobody to ask.
+   */
+  async migrate(options: MigrateOptions = {}): Promise<void> {
+    const url = await this.#connections.migrationUrl();
+    if (url === undefined) {
+      throw new LedgerError("LG001", "migrate needs connectionString: a pool does not tell its address", {
+        detail: { path: "connectionString", rule: "is required" },
+      });
+    }
+    await migrate(url, options);
+  }
+
+  /** Calls, operations and repetitions so far. */
+  statistics(): LedgerStatistics {
+    return { calls: this.#calls, operations: this.#operations, retries: { ...this.#caller.retries } };
+  }
+
+  /** Waits for what is under way, ends feeds and leases, and gives connections back. Open holds end by their leases. */
+  async close(): Promise<void> {
+    this.#ending.abort();
+    this.#leases.stop();
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+    await this.#announcer.flush();
+    await this.#listener.close();
+    await this.#connections.end();
+  }
+
+  async #send(operations: readonly Operation[], options: ApplyOptions & { lane?: string } = {}): Promise<Answer[]> {
+    const { atomic = false, lane } = options;
+    if (atomic && operations.length > ATOMIC_MOST) {
+      const rule = `an atomic call takes at most ${ATOMIC_MOST} operations`;
+      throw new LedgerError("LG001", `${rule}`, { detail: { path: "", rule } });
+    }
+    const canonical = operations.map(canonicalOperation);
+    const size = atomic ? ATOMIC_MOST : BATCH;
+    const parts: Operation[][] = [];
+    for (let from = 0; from < canonical.length; from += size) parts.push(canonical.slice(from, from + size));
+    // Queued together, so that nobody comes in between; the first that fails stops those behind it.
+    const series = parts.length > 1 ? new Series() : undefined;
+    const answered = await Promise.all(parts.map((part) => this.#request(part, { atomic, lane, series })));
+    return answered.flat().map((answer, position) => ({ ...answer, position }));
+  }
+
+  #request(operations: readonly Operation[], options: RequestOptions): Promise<Answer[]> {
+    return this.#track(this.#coalescer.request(operations, options));
+  }
+
+  async #submit(operations: readonly Operation[], atomic: boolean): Promise<Answer[]> {
+    const answers = await this.#caller.call((client) => submit(client, this.tenantId, operations, atomic));
+    this.#calls += 1;
+    this.#operations += operations.length;
+    if (answers.some(({ result }) => result.seq)) this.#announcer.note();
+    return answers;
+  }
+
+  #track<T>(work: Promise<T>): Promise<T> {
+    this.#underWay.add(work);
+    const done = (): void => {
+      this.#underWay.delete(work);
+    };
+    work.then(done, done);
+    return work;
+  }
+}
+
+/**
+ * A ledger for one tenant. Connects when it is first used: to the pool or URL given, else to DATABASE_URL, else to the embedded
+ * server in `.agent-ledger/`, which is made, migrated and started on demand and shared with other processes.
+ * @throws {LedgerError} LG001 where an option is malformed.
+ */
+export function createLedger(options: LedgerOptions): Ledger {
+  return new Ledger(options);
+}
