@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type pg from "pg";
 import { openEmbedded } from "../database/attach.js";
 import { connect } from "../database/connect.js";
-import { callerTenant } from "../ledger/call.js";
+import { callerTenant, follow } from "../ledger/call.js";
 import { createLedger, type Ledger } from "../ledger/ledger.js";
 import { UsageError } from "./errors.js";
 
@@ -54,7 +54,10 @@ const NEVER = new Promise<void>(() => {});
 export async function openDatabase(options: ConnectionOptions): Promise<OpenDatabase> {
   const given = databaseOf(options);
   if (given) {
-    const tenantId = tenantAsked(options) ?? (await boundTenant(given.url));
+    const asked = tenantAsked(options);
+    // Views show nothing to those who may not see it, and of tenants that are not there: that must not read as nothing spent.
+    if (asked !== undefined) await withClient(given.url, (client) => follow(client, asked));
+    const tenantId = asked ?? (await boundTenant(given.url));
     return { tenantId, url: given.url, adminUrl: given.url, embedded: false, lost: NEVER, release: async () => {} };
   }
   const tenantId = tenantAsked(options) ?? LOCAL_TENANT;

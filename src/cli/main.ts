@@ -1,15 +1,14 @@
 #!/usr/bin/env node
 /** The command line. */
-import { CommanderError } from "commander";
 import { EXIT } from "./errors.js";
-import { createProgram } from "./program.js";
+import { runProgram } from "./program.js";
 import { endQuietlyWithReader } from "./signals.js";
+import { printFailure } from "./verb.js";
 
 endQuietlyWithReader();
-try {
-  await createProgram().parseAsync();
-} catch (error) {
-  if (!(error instanceof CommanderError)) throw error;
-  // Help and version, asked for, are no mistake; commander has printed either.
-  process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-}
+// What no verb was waiting for; nothing can be trusted after that.
+process.on("uncaughtException", (error) => {
+  printFailure(error, process.argv.includes("--json") ? { json: true } : {});
+  process.exit(EXIT.failure);
+});
+process.exitCode = await runProgram(process.argv.slice(2));

@@ -59,6 +59,11 @@ export function print(text = ""): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** A line for people beside the result: failures, and where to go on. */
+export function printError(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
 /** The one JSON document of a verb. Amounts are the texts that the views give, instants ISO 8601. */
 export function printJson(document: unknown): void {
   print(JSON.stringify(document, null, 2));

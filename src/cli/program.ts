@@ -1,6 +1,6 @@
 /** All verbs on one page. */
 import { readFileSync } from "node:fs";
-import { Command } from "commander";
+import { Command, CommanderError } from "commander";
 import { addAudit } from "./commands/audit.js";
 import { addBreakdown } from "./commands/breakdown.js";
 import { addExpire } from "./commands/expire.js";
@@ -15,6 +15,7 @@ import { addTail } from "./commands/tail.js";
 import { addTenant } from "./commands/tenant.js";
 import { addTrajectory } from "./commands/trajectory.js";
 import { addUsage } from "./commands/usage.js";
+import { EXIT } from "./errors.js";
 
 const AFTERWORD = `
 Exit codes:
@@ -31,8 +32,21 @@ Environment:
 Every verb takes --json, --tenant and --database-url; agent-ledger <verb> --help says what else.
 With --json a failure is one line of JSON on standard error: {"error": {code, message, hint, detail?}}.`;
 
+/** Runs the verb that the arguments name and answers the exit code. What went wrong is printed. */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  try {
+    await createProgram().parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Commander has printed what is wrong, or the help or version that was asked for.
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  }
+  // Verbs that fail set it.
+  return Number(process.exitCode ?? EXIT.ok);
+}
+
 /** The program; commander errors are thrown, whatever subcommand they are of. */
-export function createProgram(): Command {
+function createProgram(): Command {
   const { version, description } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const program = new Command("agent-ledger").description(description).version(version);
   for (const add of [addStart, addMigrate, addTenant, addRole, addPool, addExpire, addImport]) add(program);

@@ -22,7 +22,9 @@ export function progressBar({ json }: { readonly json?: true }): ProgressBar {
 
 function drawnBar(): ProgressBar {
   const format = "Importing {bar} {value}/{total} {session}";
-  const bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, hideCursor: true, barsize: 30 });
+  // The terminal is left as it is, so that a Ctrl-C in between leaves it in order.
+  const terminal = { hideCursor: false, linewrap: true };
+  const bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, barsize: 30, ...terminal });
   let started = false;
   return {
     update: ({ session, done, total }) => {

@@ -1,9 +1,10 @@
 /** Running one verb: its failures become a message, a hint and an exit code. */
+import { inspect } from "node:util";
 import type { Command } from "commander";
 import { Complaint } from "../database/complaint.js";
 import { type ConnectionOptions, databaseOf, withConnection } from "./context.js";
 import { describeFailure, EXIT, type Failure, UsageError } from "./errors.js";
-import { printLegend } from "./output.js";
+import { printError, printLegend } from "./output.js";
 
 /** Work of a verb, with its arguments before its options. */
 type Work<A extends unknown[], O extends ConnectionOptions> = (options: O, ...args: A) => Promise<void>;
@@ -18,19 +19,23 @@ export function addWork<A extends unknown[], O extends ConnectionOptions>(comman
       printLegend();
     } catch (error) {
       process.exitCode = error instanceof UsageError ? EXIT.usage : EXIT.failure;
-      const failure = describeFailure(error, databaseOf(options));
-      report(failure, options.json === true);
-      if (process.env.AGENT_LEDGER_DEBUG && !(error instanceof Complaint)) console.error(error);
+      printFailure(error, options);
     }
   });
+}
+
+/** Says what went wrong and what to do; where it happened only when asked for. */
+export function printFailure(error: unknown, options: ConnectionOptions): void {
+  report(describeFailure(error, databaseOf(options)), options.json === true);
+  if (process.env.AGENT_LEDGER_DEBUG && !(error instanceof Complaint)) printError(inspect(error));
 }
 
 /** Failures go to standard error, also as JSON: what reads the result never takes one for it. */
 function report({ code, message, hint, detail }: Failure, json: boolean): void {
   if (json) {
-    console.error(JSON.stringify({ error: { code, message, hint, ...(detail !== undefined && { detail }) } }));
+    printError(JSON.stringify({ error: { code, message, hint, ...(detail !== undefined && { detail }) } }));
     return;
   }
-  console.error(`agent-ledger: ${message}${code === null ? "" : ` (${code})`}`);
-  if (hint !== null) console.error(`  ${hint}`);
+  printError(`agent-ledger: ${message}${code === null ? "" : ` (${code})`}`);
+  if (hint !== null) printError(`  ${hint}`);
 }

@@ -103,7 +103,7 @@ export async function eventsAfter(
 ): Promise<JournalRow[]> {
   const text = `select j.* from ledger.events(
       p_tenant_id => $1::text, p_after => $2::jsonb, p_limit => $3::integer, p_run_id => $4::text, p_pool_id => $5::text) e
-    join ledger.journal j on j.tenant_id = $1::text and j.pool_id = e.pool_id and j.seq = e.seq
+    left join ledger.journal j on j.tenant_id = $1::text and j.pool_id = e.pool_id and j.seq = e.seq
     order by e.place`;
   const seen = Object.fromEntries(Object.entries(after).map(([poolId, seq]) => [poolId, Number(seq)]));
   const query = timed(text, [tenantId, JSON.stringify(seen), limit, run ?? null, pool ?? null]);

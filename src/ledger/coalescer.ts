@@ -52,7 +52,7 @@ export const BATCH = 200;
 /** Errors that every request of the call would get. */
 const WHOLE_CALL = new Set(["LG006", "LG009", "LG012"]);
 
-/** Leaves connections of a pool of ten to readers. */
+/** Leaves connections to readers and transactions. */
 const IN_FLIGHT = 6;
 
 export class Coalescer {

@@ -20,6 +20,12 @@ export interface Connections {
 /** How long to wait for a new connection before it counts as failed. */
 const CONNECT_TIMEOUT_MS = 30_000;
 
+/**
+ * More than all calls (6), transactions (6), the listener and the announcer can hold at once: what a transaction reads beside
+ * itself must never wait for those who wait for its locks.
+ */
+const CONNECTIONS = 18;
+
 /** A pool somewhere, and how to leave it. */
 interface Source {
   readonly pool: pg.Pool;
@@ -64,7 +70,12 @@ async function embedded(tenantId: string): Promise<Source & { readonly lost: Pro
 
 /** A serializable reader would make writers lose; what writes brings its own isolation. An idle pool keeps no process alive. */
 function readingPool(url: string): pg.Pool {
-  const options = { connectionTimeoutMillis: CONNECT_TIMEOUT_MS, keepAlive: true, allowExitOnIdle: true };
+  const options = {
+    max: CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    allowExitOnIdle: true,
+  };
   return createPool(url, options, "read committed");
 }
 

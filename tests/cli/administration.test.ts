@@ -53,10 +53,17 @@ describe("the tenant", () => {
     expect(await run(["runs", "--json"], named)).toEqual({ code: 0, stdout: "[]\n", stderr: "" });
   });
 
-  it("of somebody else is refused", async () => {
-    const { code, stderr } = await run(["pool", "open", "p", "--tenant", "other"], { DATABASE_URL: unbound });
-    expect(code).toBe(1);
+  it.each([[["pool", "open", "p"]], [["runs"]], [["audit"]]])("of somebody else is refused: %j", async (args) => {
+    await run(["tenant", "create", "other"], { DATABASE_URL: database.url });
+    const { code, stdout, stderr } = await run([...args, "--tenant", "other"], { DATABASE_URL: unbound });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toMatch(/\(LG009\)\n {2}an administrator binds the login role: agent-ledger role bind/);
+  });
+
+  it("that nobody made is not one that spent nothing", async () => {
+    const { code, stdout, stderr } = await run(["runs", "--tenant", "acmee"], { DATABASE_URL: database.url });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(/\(LG012\)\n {2}agent-ledger tenant create <id> makes a tenant\n$/);
   });
 });
 

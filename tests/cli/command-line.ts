@@ -1,13 +1,15 @@
-/** The command line as people and programs use it: a process of its own. */
+/** The command line as people and programs use it. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { vi } from "vitest";
+import { runProgram } from "../../src/cli/program.js";
 
 // Each call is a process that starts from nothing.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+/** The program itself. */
+export const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 
 /** How a process ended and what it printed. */
 export interface Outcome {
@@ -60,9 +62,34 @@ export function begin(args: readonly string[], environment: Environment = {}, cw
   return { child, until, ended };
 }
 
-/** Runs it to its end. */
-export function run(args: readonly string[], environment: Environment = {}, cwd?: string): Promise<Outcome> {
+/** Runs it to its end in a process of its own. */
+export function runProcess(args: readonly string[], environment: Environment = {}, cwd?: string): Promise<Outcome> {
   return begin(args, environment, cwd).ended;
+}
+
+/**
+ * Runs it to its end in this process, which is all the same but for signals, pipes and what happens when a process ends, and saves a
+ * start each time. One at a time.
+ */
+export async function run(args: readonly string[], environment: Environment = {}): Promise<Outcome> {
+  const { DATABASE_URL: _, AGENT_LEDGER_TENANT: __, AGENT_LEDGER_DIR: ___, ...others } = process.env;
+  const before = { env: process.env, exitCode: process.exitCode };
+  const printed = { stdout: "", stderr: "" };
+  const spies = (["stdout", "stderr"] as const).map((name) =>
+    vi.spyOn(process[name], "write").mockImplementation((text) => {
+      printed[name] += text;
+      return true;
+    }),
+  );
+  process.env = { ...others, ...environment };
+  process.exitCode = undefined;
+  try {
+    return { code: await runProgram(args), ...printed };
+  } finally {
+    process.env = before.env;
+    process.exitCode = before.exitCode;
+    for (const spy of spies) spy.mockRestore();
+  }
 }
 
 /** A table of the output as cells, by its title: rows without the head. */

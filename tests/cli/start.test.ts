@@ -1,15 +1,12 @@
-/** `start` and `import` on the sessions that come with the package, in an embedded ledger and in a database given. */
-import { chmod, cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+/** `start` on the sessions that come with the package, in an embedded ledger and in a database given. */
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { connect } from "../../src/database/connect.js";
-import { createTestDatabase } from "../setup/database.js";
-import { begin, type Outcome, run, tableOf } from "./command-line.js";
-
-const SAMPLE = fileURLToPath(new URL("../../src/sample/claude-code", import.meta.url));
-const SESSION = "258c7280-ae70-4798-800f-63464d01a85d";
+import { readmeBlocks } from "../examples/readme.js";
+import { createLoginRole, createTestDatabase } from "../setup/database.js";
+import { begin, type Outcome, run, runProcess, tableOf } from "./command-line.js";
 
 let folder: string;
 let environment: { AGENT_LEDGER_DIR: string };
@@ -36,7 +33,7 @@ const SHOWN = [
 
 describe("start", () => {
   it("makes an embedded ledger, imports the sample and shows it; a second start changes no figure", async () => {
-    const first = await run(["start"], environment);
+    const first = await runProcess(["start"], environment);
     expect(first).toMatchObject({ code: 0 });
     expect(figures(first)).toEqual(SHOWN);
     expect(first.stdout).toContain("547 calls were new, 0 were corrected");
@@ -45,14 +42,24 @@ describe("start", () => {
     expect(first.stdout).toContain("Audit: 0 findings");
     expect(first.stdout).toContain("npx agent-ledger trajectory");
 
-    const second = await run(["start"], environment);
+    const [screen = ""] = readmeBlocks("").filter((text) => text.startsWith("Runs\n"));
+    for (const part of screen.split("\n\n")) expect(first.stdout, "the README shows it").toContain(part.trimEnd());
+
+    const second = await runProcess(["start"], environment);
     expect(second).toMatchObject({ code: 0 });
     expect(second.stdout).toContain("Nothing was new");
     const rest = ({ stdout }: Outcome): string => stdout.slice(stdout.indexOf("\nRuns"));
     expect(rest(second)).toBe(rest(first));
   });
 
-  it("answers one JSON document with the same figures", async () => {
+  it("with --keep lets others work beside it, and ends at a signal", async () => {
+    const keeping = begin(["start", "--keep"], environment);
+    const [, url] = /psql '(.+)'/.exec(await keeping.until(/psql '.+'\n/)) ?? [];
+    const client = await connect(String(url));
+    const text = "select count(*)::int as runs, current_user <> 'postgres' as plain from ledger.runs";
+    expect((await client.query(text)).rows).toEqual([{ runs: 4, plain: true }]);
+    await client.end();
+
     const { code, stdout, stderr } = await run(["start", "--json"], environment);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     const document = JSON.parse(stdout);
@@ -69,63 +76,29 @@ describe("start", () => {
       { model: "claude-sonnet-4-5-20250929", calls: "3", usd: null },
     ]);
     expect(document.tail).toHaveLength(5);
-  });
+    expect(await run(["migrate", "--json"], environment)).toMatchObject({ code: 0, stderr: "" });
+    expect(await run(["tenant", "create", "second"], environment)).toMatchObject({ code: 0, stderr: "" });
+    const elsewhere = await run(["runs", "--tenant", "second"], environment);
+    expect(elsewhere.stdout).toBe("No run yet. agent-ledger import claude-code <folder> imports sessions\n");
 
-  it("with --keep lets others work beside it, and ends at a signal", async () => {
-    const keeping = begin(["start", "--keep"], environment);
-    const [, url] = /psql '(.+)'/.exec(await keeping.until(/psql '.+'\n/)) ?? [];
-    const client = await connect(String(url));
-    const { rows } = await client.query(
-      "select count(*)::int as runs, current_user <> 'postgres' as plain from ledger.runs",
-    );
-    await client.end();
-    expect(rows).toEqual([{ runs: 4, plain: true }]);
-    const beside = await run(["trajectory", SESSION], environment);
-    expect(beside).toMatchObject({ code: 0, stderr: "" });
     keeping.child.kill("SIGTERM");
     expect(await keeping.ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/Stopped\n$/) });
   });
 
-  it("works in a database given, whoever may migrate it, and keeps no server that is not its own", async () => {
+  it("works in a database given, as its superuser and as a tenant's writer, and keeps no server that is not its own", async () => {
     const database = await createTestDatabase();
     const given = { DATABASE_URL: database.url };
     const started = await run(["start", "--tenant", "acme"], given);
     expect(started).toMatchObject({ code: 0 });
     expect(figures(started)).toEqual(SHOWN);
     expect(started.stdout).toContain("npx agent-ledger usage --tenant acme");
+    const writer = { DATABASE_URL: await createLoginRole(database, { memberOf: "ledger_writer", tenantId: "acme" }) };
+    const again = await run(["start"], writer);
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining("Nothing was new") });
     expect(await run(["start", "--keep"], given)).toMatchObject({
       code: 2,
       stderr: "agent-ledger: --keep is for the embedded server; that of DATABASE_URL runs by itself\n",
     });
     await database.drop();
-  });
-});
-
-describe("import claude-code", () => {
-  it("imports a session's file under a budget, tells of problems, and adds nothing twice", async () => {
-    const project = join(folder, "project");
-    await cp(SAMPLE, project, { recursive: true });
-    await writeFile(join(project, `${SESSION}.jsonl`), '{"type":"assist', { flag: "a" });
-    const file = join(project, `${SESSION}.jsonl`);
-    const budget = ["--budget", "tokens=20000000,usd=50"];
-    const imported = await run(["import", "claude-code", file, ...budget, "--tenant", "team"], environment);
-    expect(imported).toMatchObject({ code: 0 });
-    expect(tableOf(imported.stdout, "Imported from")).toEqual([[SESSION, "3", "156", "156", "0", "0", "0", "1", "1"]]);
-    expect(imported.stdout).toContain(`${SESSION}.jsonl:`);
-    const shown = await run(["pool", "show", SESSION, "--json", "--tenant", "team"], environment);
-    expect(JSON.parse(shown.stdout).channels).toMatchObject([
-      { channel: "tokens", total: "20000000", committed: "15405777" },
-      { channel: "iterations", total: null },
-      { channel: "usd", total: "50", committed: "0", measured: false },
-    ]);
-    const again = await run(["import", "claude-code", project, "--final", "--json", "--tenant", "team"], environment);
-    expect(JSON.parse(again.stdout).totals).toMatchObject({ sessions: 4, calls: 547, new: 391 });
-  });
-
-  it("says what to do where there is no session", async () => {
-    const { code, stderr } = await run(["import", "claude-code", join(folder, "nowhere")], environment);
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^agent-ledger: .*nowhere/);
-    expect(stderr).not.toContain("    at ");
   });
 });

@@ -1,47 +1,15 @@
 /** The feed of events: exactly the journal, whoever writes, wherever a reader stops and goes on. */
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, it } from "vitest";
-import type { EventsOptions, LedgerEvent } from "../../src/ledger/feed.js";
+import type { EventsOptions } from "../../src/ledger/feed.js";
 import type { Ledger } from "../../src/ledger/ledger.js";
 import type { Operation } from "../../src/ledger/protocol.js";
 import { until } from "../concurrency/sessions.js";
+import { expectExactly, meter, numbers, open, place, read } from "./feed.js";
 import { between, chance } from "./random.js";
 import { type Tenant, useTenants, via } from "./tenants.js";
 
 const tenants = useTenants();
-
-const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
-
-const meter = (pool_id: string, operation_id: string): Operation => {
-  return { op: "meter", operation_id, pool_id, spend: { iterations: 0, input_tokens: 1, output_tokens: 0, usd: "0" } };
-};
-
-const open = (pool_id: string, run = false): Operation => {
-  const marked = run ? { run: { label: pool_id } } : {};
-  return {
-    op: "open_pool",
-    operation_id: `open/${pool_id}`,
-    pool_id,
-    channels: { tokens: { total: 1_000 } },
-    ...marked,
-  };
-};
-
-const place = ({ pool_id, seq }: { pool_id: string; seq: string }): string => `${pool_id}/${seq}`;
-
-/** Reads until there is no more, or `stop` says so. */
-async function read(
-  ledger: Ledger,
-  options: EventsOptions,
-  stop: (event: LedgerEvent) => boolean = () => false,
-): Promise<LedgerEvent[]> {
-  const events: LedgerEvent[] = [];
-  for await (const event of ledger.events(options)) {
-    events.push(event);
-    if (stop(event)) break;
-  }
-  return events;
-}
 
 /** Every place of the journal, of some pools where they are named. */
 async function journal({ id }: Tenant, pools?: readonly string[]): Promise<string[]> {
@@ -50,16 +18,6 @@ async function journal({ id }: Tenant, pools?: readonly string[]): Promise<strin
     [id, pools ?? null],
   );
   return rows.map(place);
-}
-
-/** All there, none twice, and per pool from 1 on without a gap in this order. */
-function expectExactly(places: readonly string[], expected: readonly string[]): void {
-  expect([...places].sort()).toEqual([...expected].sort());
-  const last = new Map<string, number>();
-  for (const [pool = "", seq] of places.map((name) => name.split("/"))) {
-    expect(Number(seq), pool).toBe((last.get(pool) ?? 0) + 1);
-    last.set(pool, Number(seq));
-  }
 }
 
 /** The sessions of that name that listen for hints. */
@@ -153,26 +111,26 @@ it("a run's feed has the pools of the run, a pool's the pool, and `now` only wha
   expect(await of({ after: "now" })).toEqual([]);
 
   const scopes: EventsOptions[] = [{}, { run: "r" }, { pool: "e" }];
-  const readers = scopes.map((scope) =>
-    read(ledger, { ...scope, after: "now" }, ({ row }) => row.operation_id === "m3"),
-  );
-  // Each reader has taken its `now` when it listens.
-  await until(
-    async () =>
-      (
-        await tenants.observer.query(
-          "select from pg_stat_activity where usename = $1 and query like '%ledger.follow%'",
-          [new URL(tenant.url).username],
-        )
-      ).rowCount === 1,
-    "they listen",
-  );
-  await pause(50);
+  const readers = scopes.map((scope) => {
+    const seen: string[] = [];
+    const ended = read(
+      ledger,
+      { ...scope, after: "now" },
+      ({ row }) => seen.push(row.operation_id) > 0 && row.operation_id === "m3",
+    );
+    return { seen, ended };
+  });
+  let markers = 0;
+  await until(async () => {
+    markers += 1;
+    await ledger.apply([meter("e", `marker/${markers}`)]);
+    return readers.every(({ seen }) => seen.length > 0);
+  }, "each has taken its `now`");
   await ledger.apply([meter("alone", "m2"), open("new")]);
   await ledger.apply([meter("e", "m3")]);
-  const told = (await Promise.all(readers)).map((events) => events.map(({ row }) => row.operation_id));
-  expect(told[0]?.sort()).toEqual(["m2", "m3", "open/new"]);
-  expect(told.slice(1)).toEqual([["m3"], ["m3"]]);
+  await Promise.all(readers.map(({ ended }) => ended));
+  const told = readers.map(({ seen }) => seen.filter((id) => !id.startsWith("marker/")).sort());
+  expect(told).toEqual([["m2", "m3", "open/new"], ["m3"], ["m3"]]);
 });
 
 it("a cursor is one of this tenant, run or pool, as it was given", async () => {
@@ -187,14 +145,7 @@ it("a cursor is one of this tenant, run or pool, as it was given", async () => {
     await cursorOf(ledger, { pool: "p" }),
     await cursorOf(others, {}),
   ];
-  const broken = [
-    "",
-    "x",
-    "now ",
-    all.slice(0, -4),
-    all.toUpperCase(),
-    Buffer.from("{}").toString("base64url"),
-  ];
+  const broken = ["", "x", "now ", all.slice(0, -4), all.toUpperCase(), Buffer.from("{}").toString("base64url")];
   const refused: [string, EventsOptions][] = [
     ...broken.map((after): [string, EventsOptions] => [after, {}]),
     [all, { pool: "p" }],
@@ -281,20 +232,26 @@ it("ends when its signal says so, when its ledger is closed, and when its reader
   expect(some).toHaveLength(1);
 
   const [first, second] = [new AbortController(), new AbortController()];
-  const waiting = [first, second].map(({ signal }) => read(ledger, { signal }));
-  const last = read(ledger, {});
-  await until(async () => (await listeners(NAME)).length === 1, "they wait");
+  const readers = [{ signal: first.signal }, { signal: second.signal }, {}].map((options) => {
+    const seen: string[] = [];
+    const ended = read(ledger, options, ({ row }) => {
+      seen.push(row.operation_id);
+      return false;
+    });
+    return { seen, ended };
+  });
+  const allHave = (count: number, who = readers): Promise<void> =>
+    until(async () => who.every(({ seen }) => seen.length === count), `they have ${count}`);
+  await allHave(6);
   first.abort();
-  expect(await waiting[0]).toHaveLength(6);
+  expect(await readers[0]?.ended).toHaveLength(6);
   // The others still hear.
-  const beside = read(ledger, { after: "now" }, () => true);
-  await pause(50);
   await tenant.ledger().apply([meter("p", "late")]);
-  expect((await beside).map(({ row }) => row.operation_id)).toEqual(["late"]);
+  await allHave(7, readers.slice(1));
   second.abort();
-  expect(await waiting[1]).toHaveLength(7);
+  expect(await readers[1]?.ended).toHaveLength(7);
   await ledger.close();
-  expect(await last).toHaveLength(7);
+  expect(await readers[2]?.ended).toHaveLength(7);
   await until(async () => (await listeners(NAME)).length === 0, "nobody listens");
 });
 

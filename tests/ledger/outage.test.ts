@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from "vitest";
 import { connect } from "../../src/database/connect.js";
 import { migrateToCurrent } from "../../src/database/migrate.js";
 import { freePort } from "../../src/database/port.js";
@@ -14,6 +14,7 @@ import { byCallers } from "./random.js";
 
 const TENANT = "t";
 const WRITER = "outage_writer";
+const CROWDED = "outage_crowded";
 const POOLS = ["a", "b"];
 
 let server: TestServer;
@@ -74,6 +75,8 @@ async function expectThere(prefix: string, count: number): Promise<void> {
   );
   expect(rows).toEqual([{ rows: count, operations: count }]);
   await until(async () => (await advisoryLocks(client)).length === 0, "nothing is locked");
+  // What the server would do by itself after a minute: audits are planned by what is known of the tables.
+  await client.query("analyze");
   expect(await audit(client, TENANT)).toEqual([]);
   await client.end();
 }
@@ -140,6 +143,29 @@ describe("a server that comes back", () => {
     },
     60_000,
   );
+});
+
+it("a server that hangs for good: the caller is told after a minute, and may ask again", async () => {
+  const ledger = open();
+  await ledger.pool("a").observe(metered, { operationId: "hanging/0" });
+  await signalServer("SIGSTOP");
+  try {
+    // The client's clock; the server, stopped, is real.
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+    const told = outcomeOf(ledger.pool("a").observe(metered, { operationId: "hanging/1" }));
+    // It is on its way before the minute begins.
+    await pause(200);
+    await vi.advanceTimersByTimeAsync(61_000);
+    expect(await told).toMatchObject({ code: "08006", name: "connection_failure", retryable: true });
+  } finally {
+    vi.useRealTimers();
+    await signalServer("SIGCONT");
+  }
+  for (const id of ["hanging/0", "hanging/1"]) {
+    expect(await ledger.pool("a").observe(metered, { operationId: id })).toMatchObject({ seq: expect.any(Number) });
+  }
+  await ledger.close();
+  await expectThere("hanging/", 2);
 });
 
 describe("a server that is not there", () => {
@@ -237,17 +263,20 @@ describe("a server that says no", () => {
 
   it("its connections are all taken: waited for, not an error", async () => {
     const admin = await connect(server.url);
-    await admin.query(`alter role ${WRITER} connection limit 1`);
-    const holder = new pg.Client(url);
+    await admin.query(`create role ${CROWDED} login password 'secret' connection limit 1 in role ledger_writer`);
+    await admin.query("select ledger.bind_role($1, $2)", [CROWDED, TENANT]);
+    await admin.end();
+    const crowded = urlWith((address) => {
+      address.username = CROWDED;
+    });
+    const holder = new pg.Client(crowded);
     await holder.connect();
-    const ledger = open();
+    const ledger = open(crowded);
     const waiting = ledger.pool("a").observe(metered, { operationId: "crowded/1" });
     await until(async () => ledger.statistics().retries.connection > 0, "it was turned away");
     await holder.end();
     expect(await waiting).toMatchObject({ seq: expect.any(Number) });
     await ledger.close();
-    await admin.query(`alter role ${WRITER} connection limit -1`);
-    await admin.end();
     await expectThere("crowded/", 1);
   });
 });

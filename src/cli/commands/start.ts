@@ -17,7 +17,7 @@ import {
   workOn,
 } from "../context.js";
 import { UsageError } from "../errors.js";
-import { print, printJson, printLegend } from "../output.js";
+import { print, printError, printJson, printLegend } from "../output.js";
 import { progressBar } from "../progress.js";
 import { readBreakdown } from "../reports/breakdown.js";
 import { noSuchRun } from "../reports/no-such-run.js";
@@ -134,7 +134,7 @@ async function keep(database: OpenDatabase, options: StartOptions): Promise<void
   if (!options.json) {
     print(`\nLook into it, as tenant ${database.tenantId}:\n  psql '${database.url}'\n`);
     print("Ctrl-C ends it; the data stays, and removing the folder starts over");
-  } else console.error(`psql '${database.url}'`);
+  } else printError(`psql '${database.url}'`);
   // Waiting for a signal keeps no process running; a timer does.
   const timer = setInterval(() => {}, 60_000);
   const asked = new Promise<void>((resolve) => {

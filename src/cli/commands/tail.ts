@@ -5,7 +5,7 @@ import type { EventsOptions, LedgerEvent } from "../../ledger/feed.js";
 import type { Ledger } from "../../ledger/ledger.js";
 import { type ConnectionOptions, withLedger } from "../context.js";
 import { wholeNumber } from "../options.js";
-import { instant, NOTHING, print, printJsonLine, reported } from "../output.js";
+import { instant, NOTHING, print, printError, printJsonLine, reported } from "../output.js";
 import { untilStopped } from "../signals.js";
 import { addWork } from "../verb.js";
 
@@ -73,7 +73,7 @@ async function tail(ledger: Ledger, options: TailOptions): Promise<void> {
   const cursor = last?.cursor ?? options.after;
   // Beside the events, not among them.
   if (cursor !== undefined && !json)
-    console.error(`Go on from here: agent-ledger tail${scopeText(options)} --after ${cursor}`);
+    printError(`Go on from here: agent-ledger tail${scopeText(options)} --after ${cursor}`);
 }
 
 /** A cursor belongs to its scope. */
