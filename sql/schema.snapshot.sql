@@ -5310,19 +5310,57 @@ grant select on ledger_private.audit_balances to ledger_auditor;
 grant select on ledger_private.audit_balances to ledger_writer;
 
 create view ledger_private.audit_children with (security_invoker=true) as
- SELECT c.tenant_id,
-    c.pool_id,
+ SELECT x.tenant_id,
+    x.pool_id,
     'child-total-differs-from-parent'::text AS rule,
-    jsonb_build_object('channel', c.channel, 'state', p.state, 'total', trim_scale(c.total), 'hold', COALESCE((n.hold -> c.channel)::numeric, 0::numeric), 'committed_by_parent', trim_scale(COALESCE(b.spent, 0::numeric))) AS detail
-   FROM ledger_private.pools p
-     JOIN ledger_private.channels c ON c.tenant_id = p.tenant_id AND c.pool_id = p.pool_id
-     JOIN ledger_private.channels u ON u.tenant_id = p.tenant_id AND u.pool_id = p.parent_pool_id AND u.channel = c.channel
-     JOIN ledger_private.nodes n ON n.tenant_id = p.tenant_id AND n.node_id = p.pool_id
-     LEFT JOIN ( SELECT j.tenant_id,
+    jsonb_build_object('channel', x.channel, 'state', max(x.state), 'total', trim_scale(max(x.total)), 'hold', max(x.hold), 'committed_by_parent', trim_scale(COALESCE(sum(x.spent), 0::numeric))) AS detail
+   FROM ( SELECT p.tenant_id,
+            p.parent_pool_id,
+            p.pool_id,
+            c.channel,
+            p.state,
+            c.total,
+            c.free,
+            u.total IS NOT NULL AS capped_above,
+            COALESCE((n.hold -> c.channel)::numeric, 0::numeric) AS hold,
+            NULL::numeric AS spent
+           FROM ledger_private.pools p
+             CROSS JOIN LATERAL ( SELECT k.tenant_id,
+                    k.pool_id,
+                    k.channel,
+                    k.unit,
+                    k.total,
+                    k.free,
+                    k.reserved,
+                    k.committed,
+                    k.uncertain,
+                    k.remainder,
+                    k.unknown,
+                    k.seals,
+                    k.payer_pool_id
+                   FROM ledger_private.channels k
+                  WHERE k.tenant_id = p.tenant_id AND k.pool_id = p.pool_id AND k.total IS NOT NULL
+                 OFFSET 0) c
+             CROSS JOIN LATERAL ( SELECT k.total
+                   FROM ledger_private.channels k
+                  WHERE k.tenant_id = p.tenant_id AND k.pool_id = p.parent_pool_id AND k.channel = c.channel
+                 LIMIT 1) u
+             CROSS JOIN LATERAL ( SELECT k.hold
+                   FROM ledger_private.nodes k
+                  WHERE k.tenant_id = p.tenant_id AND k.node_id = p.pool_id
+                 LIMIT 1) n
+          WHERE p.parent_pool_id IS NOT NULL
+        UNION ALL
+         SELECT j.tenant_id,
             j.pool_id,
             j.node_id,
             m.channel,
-            sum(m.spent) AS spent
+            NULL::text,
+            NULL::numeric,
+            NULL::numeric,
+            NULL::boolean,
+            NULL::numeric,
+            m.spent
            FROM ledger_private.journal j
              CROSS JOIN LATERAL ( SELECT 'tokens'::text AS channel,
                     COALESCE(j.tokens_spent, 0::numeric) AS spent
@@ -5336,21 +5374,36 @@ create view ledger_private.audit_children with (security_invoker=true) as
                  SELECT r.key,
                     COALESCE((r.value -> 'spent'::text)::numeric, 0::numeric) AS "coalesce"
                    FROM jsonb_each(j.resource_moves) r(key, value)) m
-          WHERE j.source_pool_id = j.node_id AND (j.kind = ANY (ARRAY['settled'::text, 'cancelled'::text, 'corrected'::text]))
-          GROUP BY j.tenant_id, j.pool_id, j.node_id, m.channel) b ON b.tenant_id = p.tenant_id AND b.pool_id = p.parent_pool_id AND b.node_id = p.pool_id AND b.channel = c.channel
-  WHERE c.total IS NOT NULL AND
-        CASE p.state
-            WHEN 'closed'::text THEN c.total <> COALESCE(b.spent, 0::numeric) OR c.free <> 0::numeric
-            ELSE u.total IS NOT NULL AND c.total <> COALESCE((n.hold -> c.channel)::numeric, 0::numeric)
+          WHERE j.source_pool_id = j.node_id AND (j.kind = ANY (ARRAY['settled'::text, 'cancelled'::text, 'corrected'::text]))) x
+  GROUP BY x.tenant_id, x.parent_pool_id, x.pool_id, x.channel
+ HAVING
+        CASE max(x.state)
+            WHEN 'closed'::text THEN max(x.total) <> COALESCE(sum(x.spent), 0::numeric) OR max(x.free) <> 0::numeric
+            ELSE bool_or(x.capped_above) AND max(x.total) <> max(x.hold)
         END
 UNION ALL
  SELECT c.tenant_id,
     c.pool_id,
     'closed-pool-has-holds'::text AS rule,
     jsonb_build_object('channel', c.channel, 'reserved', trim_scale(c.reserved)) AS detail
-   FROM ledger_private.channels c
-     JOIN ledger_private.pools p ON p.tenant_id = c.tenant_id AND p.pool_id = c.pool_id
-  WHERE p.state = 'closed'::text AND c.reserved <> 0::numeric;
+   FROM ledger_private.pools p
+     CROSS JOIN LATERAL ( SELECT k.tenant_id,
+            k.pool_id,
+            k.channel,
+            k.unit,
+            k.total,
+            k.free,
+            k.reserved,
+            k.committed,
+            k.uncertain,
+            k.remainder,
+            k.unknown,
+            k.seals,
+            k.payer_pool_id
+           FROM ledger_private.channels k
+          WHERE k.tenant_id = p.tenant_id AND k.pool_id = p.pool_id AND k.reserved <> 0::numeric
+         OFFSET 0) c
+  WHERE p.state = 'closed'::text;
 alter view ledger_private.audit_children owner to ledger_owner;
 comment on view ledger_private.audit_children is 'Invariant 7: the total of an open child pool is its hold in the parent, of a closed one what the parent committed for it.';
 grant select on ledger_private.audit_children to ledger_admin;
@@ -5361,45 +5414,107 @@ create view ledger_private.audit_draws with (security_invoker=true) as
  SELECT d.tenant_id,
     d.pool_id,
     'drawn-differs-from-source'::text AS rule,
-    jsonb_build_object('source_pool_id', d.source_pool_id, 'source_seq', d.source_seq, 'channel', d.channel, 'drawn', d.drawn, 'spent', d.spent) AS detail
-   FROM ( SELECT COALESCE(s.tenant_id, q.tenant_id) AS tenant_id,
-            COALESCE(s.payer_pool_id, q.pool_id) AS pool_id,
-            COALESCE(s.pool_id, q.source_pool_id) AS source_pool_id,
-            COALESCE(s.seq, q.source_seq) AS source_seq,
-            COALESCE(s.channel, q.channel) AS channel,
-            COALESCE(q.spent, 0::numeric) AS drawn,
-            COALESCE(s.spent, 0::numeric) AS spent
-           FROM ( SELECT j.tenant_id,
-                    j.pool_id,
-                    j.seq,
-                    m.channel,
-                    m.spent,
-                    c.payer_pool_id
-                   FROM ledger_private.journal j
-                     CROSS JOIN LATERAL ( SELECT 'usd'::text AS channel,
-                            COALESCE(j.usd_spent, 0::numeric) AS spent
-                        UNION ALL
-                         SELECT r.key,
-                            COALESCE((r.value -> 'spent'::text)::numeric, 0::numeric) AS "coalesce"
-                           FROM jsonb_each(j.resource_moves) r(key, value)) m
-                     JOIN ledger_private.channels c ON c.tenant_id = j.tenant_id AND c.pool_id = j.pool_id AND c.channel = m.channel AND c.payer_pool_id <> c.pool_id
-                     LEFT JOIN ledger_private.channels b ON b.tenant_id = j.tenant_id AND b.pool_id = j.source_pool_id AND b.channel = m.channel
-                  WHERE m.spent <> 0::numeric AND (j.source_pool_id IS NULL OR b.payer_pool_id = b.pool_id)) s
-             FULL JOIN ( SELECT j.tenant_id,
-                    j.pool_id,
-                    j.source_pool_id,
-                    j.source_seq,
-                    m.channel,
-                    m.spent
-                   FROM ledger_private.journal j
-                     CROSS JOIN LATERAL ( SELECT 'usd'::text AS channel,
-                            COALESCE(j.usd_spent, 0::numeric) AS spent
-                        UNION ALL
-                         SELECT r.key,
-                            COALESCE((r.value -> 'spent'::text)::numeric, 0::numeric) AS "coalesce"
-                           FROM jsonb_each(j.resource_moves) r(key, value)) m
-                  WHERE j.kind = 'drawn'::text AND m.spent <> 0::numeric) q ON q.tenant_id = s.tenant_id AND q.pool_id = s.payer_pool_id AND q.source_pool_id = s.pool_id AND q.source_seq = s.seq AND q.channel = s.channel) d
-  WHERE d.drawn <> d.spent
+    jsonb_build_object('source_pool_id', d.source_pool_id, 'source_seq', d.source_seq, 'channel', d.channel, 'drawn', sum(d.drawn), 'spent', sum(d.spent)) AS detail
+   FROM ( SELECT j.tenant_id,
+            c.payer_pool_id AS pool_id,
+            j.pool_id AS source_pool_id,
+            j.seq AS source_seq,
+            m.channel,
+            0 AS drawn,
+            m.spent
+           FROM ledger_private.channels c
+             CROSS JOIN LATERAL ( SELECT k.tenant_id,
+                    k.pool_id,
+                    k.seq,
+                    k.recorded_at,
+                    k.effective_at,
+                    k.kind,
+                    k.operation_id,
+                    k.recorded_by,
+                    k.run_id,
+                    k.node_id,
+                    k.source_pool_id,
+                    k.source_seq,
+                    k.corrects_seq,
+                    k.provider,
+                    k.model,
+                    k.provider_request_id,
+                    k.purpose,
+                    k.turn,
+                    k.tool_calls,
+                    k.tags,
+                    k.iterations,
+                    k.input_tokens,
+                    k.output_tokens,
+                    k.cache_read_tokens,
+                    k.cache_write_tokens,
+                    k.reasoning_tokens,
+                    k.charged_tokens,
+                    k.usd,
+                    k.ms,
+                    k.uncertain_tokens,
+                    k.uncertain_iterations,
+                    k.uncertain_usd,
+                    k.tokens_known,
+                    k.usd_known,
+                    k.resources,
+                    k.verdict,
+                    k.outcome,
+                    k.out_ref,
+                    k.reason,
+                    k.infra,
+                    k.detail,
+                    k.tokens_funded,
+                    k.tokens_held,
+                    k.tokens_spent,
+                    k.tokens_uncertain,
+                    k.tokens_unknown,
+                    k.iterations_funded,
+                    k.iterations_held,
+                    k.iterations_spent,
+                    k.iterations_uncertain,
+                    k.iterations_unknown,
+                    k.usd_funded,
+                    k.usd_held,
+                    k.usd_spent,
+                    k.usd_uncertain,
+                    k.usd_unknown,
+                    k.usd_seals,
+                    k.usd_remainder,
+                    k.resource_moves
+                   FROM ledger_private.journal k
+                  WHERE k.tenant_id = c.tenant_id AND k.pool_id = c.pool_id
+                 OFFSET 0) j
+             CROSS JOIN LATERAL ( SELECT 'usd'::text AS channel,
+                    COALESCE(j.usd_spent, 0::numeric) AS spent
+                UNION ALL
+                 SELECT r.key,
+                    COALESCE((r.value -> 'spent'::text)::numeric, 0::numeric) AS "coalesce"
+                   FROM jsonb_each(j.resource_moves) r(key, value)) m
+             LEFT JOIN LATERAL ( SELECT k.pool_id,
+                    k.payer_pool_id
+                   FROM ledger_private.channels k
+                  WHERE k.tenant_id = c.tenant_id AND k.pool_id = j.source_pool_id AND k.channel = c.channel
+                 LIMIT 1) b ON true
+          WHERE c.payer_pool_id <> c.pool_id AND m.channel = c.channel AND (j.source_pool_id IS NULL OR b.payer_pool_id = b.pool_id)
+        UNION ALL
+         SELECT j.tenant_id,
+            j.pool_id,
+            j.source_pool_id,
+            j.source_seq,
+            m.channel,
+            m.spent,
+            0
+           FROM ledger_private.journal j
+             CROSS JOIN LATERAL ( SELECT 'usd'::text AS channel,
+                    COALESCE(j.usd_spent, 0::numeric) AS spent
+                UNION ALL
+                 SELECT r.key,
+                    COALESCE((r.value -> 'spent'::text)::numeric, 0::numeric) AS "coalesce"
+                   FROM jsonb_each(j.resource_moves) r(key, value)) m
+          WHERE j.kind = 'drawn'::text) d
+  GROUP BY d.tenant_id, d.pool_id, d.source_pool_id, d.source_seq, d.channel
+ HAVING sum(d.drawn) <> sum(d.spent)
 UNION ALL
  SELECT p.tenant_id,
     p.pool_id,
@@ -5416,7 +5531,10 @@ UNION ALL
     'payer-caps-nothing'::text AS rule,
     jsonb_build_object('channel', c.channel, 'payer_pool_id', c.payer_pool_id) AS detail
    FROM ledger_private.channels c
-     JOIN ledger_private.channels q ON q.tenant_id = c.tenant_id AND q.pool_id = c.payer_pool_id AND q.channel = c.channel
+     CROSS JOIN LATERAL ( SELECT k.total
+           FROM ledger_private.channels k
+          WHERE k.tenant_id = c.tenant_id AND k.pool_id = c.payer_pool_id AND k.channel = c.channel
+         LIMIT 1) q
   WHERE q.total IS NULL;
 alter view ledger_private.audit_draws owner to ledger_owner;
 comment on view ledger_private.audit_draws is 'What a payer drew is what was spent below on its account, event by event.';
@@ -5430,7 +5548,12 @@ create view ledger_private.audit_endings with (security_invoker=true) as
     'ending-without-terminal-row'::text AS rule,
     jsonb_build_object('node_id', n.node_id, 'status', n.status, 'terminal_seq', n.terminal_seq) AS detail
    FROM ledger_private.nodes n
-     LEFT JOIN ledger_private.journal j ON j.tenant_id = n.tenant_id AND j.pool_id = n.parent_node_id AND j.seq = n.terminal_seq AND j.node_id = n.node_id AND (j.kind = ANY (ARRAY['settled'::text, 'cancelled'::text, 'expired'::text]))
+     LEFT JOIN LATERAL ( SELECT k.seq,
+            k.node_id,
+            k.kind
+           FROM ledger_private.journal k
+          WHERE k.tenant_id = n.tenant_id AND k.pool_id = n.parent_node_id AND k.seq = n.terminal_seq
+         LIMIT 1) j ON j.node_id = n.node_id AND (j.kind = ANY (ARRAY['settled'::text, 'cancelled'::text, 'expired'::text]))
   WHERE n.parent_node_id IS NOT NULL AND (n.ended_at IS NOT NULL) <> (j.seq IS NOT NULL)
 UNION ALL
  SELECT j.tenant_id,
@@ -5438,7 +5561,10 @@ UNION ALL
     'journal-of-no-node'::text AS rule,
     jsonb_build_object('seq', j.seq, 'node_id', j.node_id) AS detail
    FROM ledger_private.journal j
-     LEFT JOIN ledger_private.nodes n ON n.tenant_id = j.tenant_id AND n.node_id = j.node_id
+     LEFT JOIN LATERAL ( SELECT k.node_id
+           FROM ledger_private.nodes k
+          WHERE k.tenant_id = j.tenant_id AND k.node_id = j.node_id
+         LIMIT 1) n ON true
   WHERE j.node_id IS NOT NULL AND n.node_id IS NULL
 UNION ALL
  SELECT h.tenant_id,
@@ -5457,7 +5583,10 @@ UNION ALL
     'operation-without-row'::text AS rule,
     jsonb_build_object('operation_id', o.operation_id, 'seq', o.seq) AS detail
    FROM ledger_private.operations o
-     LEFT JOIN ledger_private.journal j ON j.tenant_id = o.tenant_id AND j.pool_id = o.pool_id AND j.seq = o.seq
+     LEFT JOIN LATERAL ( SELECT k.operation_id
+           FROM ledger_private.journal k
+          WHERE k.tenant_id = o.tenant_id AND k.pool_id = o.pool_id AND k.seq = o.seq
+         LIMIT 1) j ON true
   WHERE o.seq IS NOT NULL AND j.operation_id IS DISTINCT FROM o.operation_id;
 alter view ledger_private.audit_endings owner to ledger_owner;
 comment on view ledger_private.audit_endings is 'Invariant 4: every ended child has its one terminal row in its parent, deliveries are counted, rows name what exists.';
@@ -5555,29 +5684,29 @@ grant select on ledger_private.audit_runs to ledger_auditor;
 grant select on ledger_private.audit_runs to ledger_writer;
 
 create view ledger_private.audit_sequence with (security_invoker=true) as
- SELECT h.tenant_id,
-    h.pool_id,
-    'seq-not-dense'::text AS rule,
-    jsonb_build_object('seq', h.seq, 'rows', COALESCE(j.rows, 0::bigint), 'first', j.first, 'last', j.last) AS detail
-   FROM ledger_private.pool_heads h
-     LEFT JOIN ( SELECT j_1.tenant_id,
-            j_1.pool_id,
-            count(*) AS rows,
-            min(j_1.seq) AS first,
-            max(j_1.seq) AS last
-           FROM ledger_private.journal j_1
-          GROUP BY j_1.tenant_id, j_1.pool_id) j ON j.tenant_id = h.tenant_id AND j.pool_id = h.pool_id
-  WHERE h.seq IS DISTINCT FROM j.rows OR h.seq IS DISTINCT FROM j.last OR 1 IS DISTINCT FROM j.first
-UNION ALL
- SELECT j.tenant_id,
-    j.pool_id,
-    'journal-of-no-pool'::text AS rule,
-    jsonb_build_object('rows', count(*)) AS detail
-   FROM ledger_private.journal j
-  WHERE NOT (EXISTS ( SELECT
+ SELECT tenant_id,
+    pool_id,
+        CASE
+            WHEN max(head) IS NULL THEN 'journal-of-no-pool'::text
+            ELSE 'seq-not-dense'::text
+        END AS rule,
+        CASE
+            WHEN max(head) IS NULL THEN jsonb_build_object('rows', count(seq))
+            ELSE jsonb_build_object('seq', max(head), 'rows', count(seq), 'first', min(seq), 'last', max(seq))
+        END AS detail
+   FROM ( SELECT h.tenant_id,
+            h.pool_id,
+            h.seq AS head,
+            NULL::bigint AS seq
            FROM ledger_private.pool_heads h
-          WHERE h.tenant_id = j.tenant_id AND h.pool_id = j.pool_id))
-  GROUP BY j.tenant_id, j.pool_id;
+        UNION ALL
+         SELECT j.tenant_id,
+            j.pool_id,
+            NULL::bigint,
+            j.seq
+           FROM ledger_private.journal j) x
+  GROUP BY tenant_id, pool_id
+ HAVING max(head) IS DISTINCT FROM count(seq) OR max(head) IS DISTINCT FROM max(seq) OR 1 IS DISTINCT FROM min(seq);
 alter view ledger_private.audit_sequence owner to ledger_owner;
 comment on view ledger_private.audit_sequence is 'Invariant 5: seq is dense per pool, and the head knows the last one.';
 grant select on ledger_private.audit_sequence to ledger_admin;

@@ -1,9 +1,10 @@
 --! Previous: sha1:4d415ac69a8cbe243d8bb467d4247a169330bcaa
---! Hash: sha1:7a631b809d6b911051c3bafef6a02bdf36b1a658
+--! Hash: sha1:a7635a718412700ae293b40cc1e290ae59322cc6
 --! Message: what clients stand on
 
 -- What clients stand on: events since a cursor, hints that there are some, locks before a transaction of their own; corrections by line, usage
--- per day, and which columns of the views may be null.
+-- per day, and which columns of the views may be null. The audit stays
+-- linear in a database without statistics.
 
 set local role ledger_owner;
 
@@ -1208,6 +1209,193 @@ comment on column ledger.trajectory.runtime is 'null: not stated';
 revoke all on ledger.trajectory from public;
 grant select on ledger.trajectory to ledger_admin, ledger_writer, ledger_auditor;
 --! EndIncluded views/trajectory.sql
+--! Included views/audit/children.sql
+-- Invariant 7: an open child pool's total is its parent's hold for its node; a closed one's is what the parent committed for it.
+-- Looked up pool by pool and grouped: joined freely, a database without statistics pairs every pool with every other.
+create or replace view ledger_private.audit_children
+with (security_invoker = true)
+as
+select
+  x.tenant_id, x.pool_id, 'child-total-differs-from-parent' as rule,
+  jsonb_build_object(
+    'channel', x.channel, 'state', max(x.state), 'total', trim_scale(max(x.total)), 'hold', max(x.hold),
+    'committed_by_parent', trim_scale(coalesce(sum(x.spent), 0))
+  ) as detail
+from (
+  select
+    p.tenant_id, p.parent_pool_id, p.pool_id, c.channel, p.state, c.total, c.free, u.total is not null as capped_above,
+    coalesce((n.hold -> c.channel)::numeric, 0) as hold, null::numeric as spent
+  from ledger_private.pools p
+  cross join lateral (
+    select k.* from ledger_private.channels k where k.tenant_id = p.tenant_id and k.pool_id = p.pool_id and k.total is not null
+    offset 0
+  ) c
+  cross join lateral (
+    select k.total from ledger_private.channels k
+    where k.tenant_id = p.tenant_id and k.pool_id = p.parent_pool_id and k.channel = c.channel limit 1
+  ) u
+  cross join lateral (
+    select k.hold from ledger_private.nodes k where k.tenant_id = p.tenant_id and k.node_id = p.pool_id limit 1
+  ) n
+  where p.parent_pool_id is not null
+  union all
+  select j.tenant_id, j.pool_id, j.node_id, m.channel, null, null, null, null, null, m.spent
+  from ledger_private.journal j
+  cross join lateral (
+    select 'tokens' as channel, coalesce(j.tokens_spent, 0) as spent
+    union all select 'iterations', coalesce(j.iterations_spent, 0)
+    union all select 'usd', coalesce(j.usd_spent, 0)
+    union all select r.key, coalesce((r.value -> 'spent')::numeric, 0) from jsonb_each(j.resource_moves) r
+  ) m
+  where j.source_pool_id = j.node_id and j.kind in ('settled', 'cancelled', 'corrected')
+) x
+group by x.tenant_id, x.parent_pool_id, x.pool_id, x.channel
+having case max(x.state)
+  when 'closed' then max(x.total) <> coalesce(sum(x.spent), 0) or max(x.free) <> 0
+  else bool_or(x.capped_above) and max(x.total) <> max(x.hold)
+end
+union all
+select c.tenant_id, c.pool_id, 'closed-pool-has-holds', jsonb_build_object('channel', c.channel, 'reserved', trim_scale(c.reserved))
+from ledger_private.pools p
+cross join lateral (
+  select k.* from ledger_private.channels k where k.tenant_id = p.tenant_id and k.pool_id = p.pool_id and k.reserved <> 0
+  offset 0
+) c
+where p.state = 'closed';
+comment on view ledger_private.audit_children is
+  'Invariant 7: the total of an open child pool is its hold in the parent, of a closed one what the parent committed for it.';
+revoke all on ledger_private.audit_children from public;
+grant select on ledger_private.audit_children to ledger_admin, ledger_writer, ledger_auditor;
+--! EndIncluded views/audit/children.sql
+--! Included views/audit/draws.sql
+-- What a payer drew is what was spent below on its account, event by event. Begins at the channels that draw: most pools have none.
+create or replace view ledger_private.audit_draws
+with (security_invoker = true)
+as
+select
+  d.tenant_id, d.pool_id, 'drawn-differs-from-source' as rule,
+  jsonb_build_object(
+    'source_pool_id', d.source_pool_id, 'source_seq', d.source_seq, 'channel', d.channel, 'drawn', sum(d.drawn), 'spent', sum(d.spent)
+  ) as detail
+from (
+  select j.tenant_id, c.payer_pool_id as pool_id, j.pool_id as source_pool_id, j.seq as source_seq, m.channel, 0 as drawn, m.spent
+  from ledger_private.channels c
+  cross join lateral (
+    select k.* from ledger_private.journal k where k.tenant_id = c.tenant_id and k.pool_id = c.pool_id
+    offset 0
+  ) j
+  cross join lateral (
+    select 'usd' as channel, coalesce(j.usd_spent, 0) as spent
+    union all select r.key, coalesce((r.value -> 'spent')::numeric, 0) from jsonb_each(j.resource_moves) r
+  ) m
+  left join lateral (
+    select k.pool_id, k.payer_pool_id from ledger_private.channels k
+    where k.tenant_id = c.tenant_id and k.pool_id = j.source_pool_id and k.channel = c.channel limit 1
+  ) b on true
+  where c.payer_pool_id <> c.pool_id and m.channel = c.channel and (j.source_pool_id is null or b.payer_pool_id = b.pool_id)
+  union all
+  select j.tenant_id, j.pool_id, j.source_pool_id, j.source_seq, m.channel, m.spent, 0
+  from ledger_private.journal j
+  cross join lateral (
+    select 'usd' as channel, coalesce(j.usd_spent, 0) as spent
+    union all select r.key, coalesce((r.value -> 'spent')::numeric, 0) from jsonb_each(j.resource_moves) r
+  ) m
+  where j.kind = 'drawn'
+) d
+group by d.tenant_id, d.pool_id, d.source_pool_id, d.source_seq, d.channel
+having sum(d.drawn) <> sum(d.spent)
+union all
+select p.tenant_id, p.pool_id, 'payer-links-differ', jsonb_build_object('pool', p.payers, 'channels', c.payers)
+from ledger_private.pools p
+cross join lateral (
+  select array_agg(distinct c.payer_pool_id) filter (where c.payer_pool_id <> c.pool_id) as payers
+  from ledger_private.channels c
+  where c.tenant_id = p.tenant_id and c.pool_id = p.pool_id
+) c
+where p.payers is distinct from c.payers
+union all
+select c.tenant_id, c.pool_id, 'payer-caps-nothing', jsonb_build_object('channel', c.channel, 'payer_pool_id', c.payer_pool_id)
+from ledger_private.channels c
+cross join lateral (
+  select k.total from ledger_private.channels k where k.tenant_id = c.tenant_id and k.pool_id = c.payer_pool_id and k.channel = c.channel limit 1
+) q
+where q.total is null;
+comment on view ledger_private.audit_draws is 'What a payer drew is what was spent below on its account, event by event.';
+revoke all on ledger_private.audit_draws from public;
+grant select on ledger_private.audit_draws to ledger_admin, ledger_writer, ledger_auditor;
+--! EndIncluded views/audit/draws.sql
+--! Included views/audit/endings.sql
+-- Invariant 4: every ended child has its one terminal row in its parent, delivered rows are counted, and rows name nodes and operations that
+-- exist. Looked up by key, row by row: joined freely, a database without statistics pairs every row with every other.
+create or replace view ledger_private.audit_endings
+with (security_invoker = true)
+as
+select
+  n.tenant_id, n.parent_node_id as pool_id, 'ending-without-terminal-row' as rule,
+  jsonb_build_object('node_id', n.node_id, 'status', n.status, 'terminal_seq', n.terminal_seq) as detail
+from ledger_private.nodes n
+left join lateral (
+  select k.seq, k.node_id, k.kind from ledger_private.journal k
+  where k.tenant_id = n.tenant_id and k.pool_id = n.parent_node_id and k.seq = n.terminal_seq limit 1
+) j on j.node_id = n.node_id and j.kind in ('settled', 'cancelled', 'expired')
+where n.parent_node_id is not null and (n.ended_at is not null) <> (j.seq is not null)
+union all
+select j.tenant_id, j.pool_id, 'journal-of-no-node', jsonb_build_object('seq', j.seq, 'node_id', j.node_id)
+from ledger_private.journal j
+left join lateral (
+  select k.node_id from ledger_private.nodes k where k.tenant_id = j.tenant_id and k.node_id = j.node_id limit 1
+) n on true
+where j.node_id is not null and n.node_id is null
+union all
+select
+  h.tenant_id, h.pool_id, 'deliveries-miscounted',
+  jsonb_build_object(
+    'undelivered', h.undelivered, 'waiting', coalesce(t.waiting, 0), 'next_cursor', h.next_cursor, 'delivered', coalesce(t.delivered, 0)
+  )
+from ledger_private.pool_heads h
+left join lateral (
+  select
+    count(*) filter (where j.kind <> 'delivered' and j.seq > h.delivered_seq) as waiting,
+    count(*) filter (where j.kind = 'delivered') as delivered
+  from ledger_private.journal j
+  where j.tenant_id = h.tenant_id and j.pool_id = h.pool_id and j.kind in ('settled', 'cancelled', 'expired', 'delivered')
+) t on true
+where h.undelivered <> t.waiting or h.next_cursor <> t.delivered
+union all
+select o.tenant_id, o.pool_id, 'operation-without-row', jsonb_build_object('operation_id', o.operation_id, 'seq', o.seq)
+from ledger_private.operations o
+left join lateral (
+  select k.operation_id from ledger_private.journal k
+  where k.tenant_id = o.tenant_id and k.pool_id = o.pool_id and k.seq = o.seq limit 1
+) j on true
+where o.seq is not null and j.operation_id is distinct from o.operation_id;
+comment on view ledger_private.audit_endings is
+  'Invariant 4: every ended child has its one terminal row in its parent, deliveries are counted, rows name what exists.';
+revoke all on ledger_private.audit_endings from public;
+grant select on ledger_private.audit_endings to ledger_admin, ledger_writer, ledger_auditor;
+--! EndIncluded views/audit/endings.sql
+--! Included views/audit/sequence.sql
+-- Invariant 5: seq is dense per pool, and the head knows the last one. Grouped, not joined: also quick without statistics.
+create or replace view ledger_private.audit_sequence
+with (security_invoker = true)
+as
+select
+  x.tenant_id, x.pool_id, case when max(x.head) is null then 'journal-of-no-pool' else 'seq-not-dense' end as rule,
+  case
+    when max(x.head) is null then jsonb_build_object('rows', count(x.seq))
+    else jsonb_build_object('seq', max(x.head), 'rows', count(x.seq), 'first', min(x.seq), 'last', max(x.seq))
+  end as detail
+from (
+  select h.tenant_id, h.pool_id, h.seq as head, null::bigint as seq from ledger_private.pool_heads h
+  union all
+  select j.tenant_id, j.pool_id, null, j.seq from ledger_private.journal j
+) x
+group by x.tenant_id, x.pool_id
+having (max(x.head), max(x.head), 1) is distinct from (count(x.seq), max(x.seq), min(x.seq));
+comment on view ledger_private.audit_sequence is 'Invariant 5: seq is dense per pool, and the head knows the last one.';
+revoke all on ledger_private.audit_sequence from public;
+grant select on ledger_private.audit_sequence to ledger_admin, ledger_writer, ledger_auditor;
+--! EndIncluded views/audit/sequence.sql
 --! Included views/audit/usage.sql
 -- What an event consumed is what it moved: own usage equals own postings, corrections included.
 create or replace view ledger_private.audit_usage
