@@ -18,7 +18,7 @@ export interface Connections {
 }
 
 /** How long to wait for a new connection before it counts as failed. */
-const CONNECT_TIMEOUT_MS = 30_000;
+const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
  * More than all calls (6), transactions (6), the listener and the announcer can hold at once: what a transaction reads beside

@@ -15,25 +15,60 @@ export function feedSource(
   return {
     tenantId,
     page: (after, limit, scope) => caller.call((client) => eventsAfter(client, tenantId, after, limit, scope)),
-    heads: (scope) => caller.read(() => heads(db, tenantId, scope)),
+    beforeLatest: (count, scope) => caller.read(() => beforeLatest(db, tenantId, count, scope)),
     hint,
   };
 }
 
-async function heads(db: Kysely<LedgerViews>, tenantId: string, { run, pool }: Scope): Promise<Record<string, string>> {
-  let query = db.selectFrom("pool_heads as h").where("h.tenant_id", "=", tenantId);
-  if (pool !== undefined) query = query.where("h.pool_id", "=", pool);
-  if (run !== undefined) {
-    query = query.where(({ exists, selectFrom }) =>
-      exists(
-        selectFrom("pools as p")
-          .whereRef("p.tenant_id", "=", "h.tenant_id")
-          .whereRef("p.pool_id", "=", "h.pool_id")
-          .where("p.run_id", "=", run)
-          .select("p.pool_id"),
-      ),
-    );
+/**
+ * Heads first: what happens until the latest rows are read is behind the heads, and so still to come. Of a pool with rows among
+ * the latest, all from the first of those on.
+ */
+async function beforeLatest(
+  db: Kysely<LedgerViews>,
+  tenantId: string,
+  count: number,
+  scope: Scope,
+): Promise<Record<string, string>> {
+  const seen = new Map<string, bigint>();
+  const within = poolsIn(db, tenantId, scope);
+  const heads = await within.select(["h.pool_id", "h.seq"]).execute();
+  for (const { pool_id, seq } of heads) seen.set(pool_id, BigInt(seq));
+  if (count === 0 || heads.length === 0) return texts(seen);
+  const latest = await db
+    .selectFrom("journal as j")
+    .where("j.tenant_id", "=", tenantId)
+    .where("j.pool_id", "in", within.select("h.pool_id"))
+    .orderBy("j.recorded_at", "desc")
+    .orderBy("j.pool_id", "desc")
+    .orderBy("j.seq", "desc")
+    .limit(count)
+    .select(["j.pool_id", "j.seq"])
+    .execute();
+  for (const { pool_id, seq } of latest) {
+    const before = BigInt(seq) - 1n;
+    const known = seen.get(pool_id);
+    if (known === undefined || before < known) seen.set(pool_id, before);
   }
-  const rows = await query.select(["h.pool_id", "h.seq"]).execute();
-  return Object.fromEntries(rows.map(({ pool_id, seq }) => [pool_id, seq]));
+  return texts(seen);
+}
+
+function texts(seen: ReadonlyMap<string, bigint>): Record<string, string> {
+  return Object.fromEntries([...seen].map(([poolId, seq]) => [poolId, String(seq)]));
+}
+
+/** The heads of the pools in the scope. */
+function poolsIn(db: Kysely<LedgerViews>, tenantId: string, { run, pool }: Scope) {
+  const all = db.selectFrom("pool_heads as h").where("h.tenant_id", "=", tenantId);
+  const named = pool === undefined ? all : all.where("h.pool_id", "=", pool);
+  if (run === undefined) return named;
+  return named.where(({ exists, selectFrom }) =>
+    exists(
+      selectFrom("pools as p")
+        .whereRef("p.tenant_id", "=", "h.tenant_id")
+        .whereRef("p.pool_id", "=", "h.pool_id")
+        .where("p.run_id", "=", run)
+        .select("p.pool_id"),
+    ),
+  );
 }

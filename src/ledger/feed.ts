@@ -12,6 +12,8 @@ import { LedgerError } from "./errors.js";
 export interface EventsOptions extends Scope {
   /** A cursor of an earlier event of the same scope, or `now`; from the beginning where left out. */
   readonly after?: string | undefined;
+  /** Instead of `after`: begins with that many of the latest events. */
+  readonly last?: number | undefined;
   /** Ends when everything there is has been read, instead of waiting for more. */
   readonly follow?: boolean | undefined;
   /** Ends the feed. */
@@ -28,8 +30,8 @@ export interface LedgerEvent {
 export interface FeedSource {
   readonly tenantId: string;
   page(after: Readonly<Record<string, string>>, limit: number, scope: Scope): Promise<JournalRow[]>;
-  /** Last seq per pool, now. */
-  heads(scope: Scope): Promise<Record<string, string>>;
+  /** What has been seen by whoever has all but the latest `count` events to read: seq per pool. */
+  beforeLatest(count: number, scope: Scope): Promise<Record<string, string>>;
   /** Settles when somebody announced events since the last time, or after a while without that. */
   hint(signal: AbortSignal | undefined): Promise<void>;
 }
@@ -45,10 +47,10 @@ export async function* feed(
   source: FeedSource,
   options: EventsOptions = {},
 ): AsyncGenerator<LedgerEvent, void, undefined> {
-  const { run, pool, after, follow = true, signal } = options;
+  const { run, pool, after, last = after === "now" ? 0 : undefined, follow = true, signal } = options;
   const scope = { run, pool };
   const mine: CursorScope = { tenant: source.tenantId, ...scope };
-  let seen = after === "now" ? await source.heads(scope) : readCursor(after, mine);
+  let seen = last === undefined ? readCursor(after, mine) : await source.beforeLatest(last, scope);
   while (!signal?.aborted) {
     const rows = await source.page(seen, PAGE, scope);
     const base = seen;

@@ -109,6 +109,11 @@ it("a run's feed has the pools of the run, a pool's the pool, and `now` only wha
   expect(await of({ run: "r", pool: "other" })).toEqual([]);
   expect(await of({ run: "nobody's" })).toEqual([]);
   expect(await of({ after: "now" })).toEqual([]);
+  expect(await of({ last: 0 })).toEqual([]);
+  expect(await of({ pool: "d", last: 1 })).toEqual((await of({ pool: "d" })).slice(-1));
+  await ledger.apply([meter("e", "latest")]);
+  expect(await of({ run: "r", last: 1 })).toEqual(["e/3"]);
+  expectExactly(await of({ last: 100 }), await journal(tenant));
 
   const scopes: EventsOptions[] = [{}, { run: "r" }, { pool: "e" }];
   const readers = scopes.map((scope) => {

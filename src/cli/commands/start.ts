@@ -5,6 +5,7 @@ import { defaultDirectory } from "../../database/attach.js";
 import { Complaint } from "../../database/complaint.js";
 import { importClaudeCode } from "../../import/claude-code/import.js";
 import { callerTenant, createTenant } from "../../ledger/call.js";
+import type { LedgerEvent } from "../../ledger/feed.js";
 import type { Ledger } from "../../ledger/ledger.js";
 import {
   type ConnectionOptions,
@@ -28,7 +29,7 @@ import { printBreakdown } from "./breakdown.js";
 import { printImport } from "./import.js";
 import { migrateGiven } from "./migrate.js";
 import { printRuns, readRuns } from "./runs.js";
-import { lineOf, readLatest } from "./tail.js";
+import { lineOf } from "./tail.js";
 import { printTrajectory, readTrajectory } from "./trajectory.js";
 
 /** Real sessions, figures only. They lie beside the sources in a checkout, and in an installation too. */
@@ -90,7 +91,8 @@ async function show(ledger: Ledger, options: StartOptions, database: OpenDatabas
   const runs = await readRuns(ledger);
   const breakdown = (await readBreakdown(ledger, SHOWN)) ?? noSuchRun(SHOWN, ledger);
   const trajectory = await readTrajectory(ledger, SHOWN);
-  const events = await readLatest(ledger, {}, EVENTS_SHOWN);
+  const events: LedgerEvent[] = [];
+  for await (const event of ledger.events({ last: EVENTS_SHOWN, follow: false })) events.push(event);
   const audit = await readAudit(ledger);
   if (options.json) {
     const tail = events.map(({ cursor, row }) => ({ cursor, ...row }));

@@ -1,5 +1,5 @@
 /** `agent-ledger tail`: events as they happen, without a gap, resumable at a cursor. */
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { JournalRow } from "../../database/schema.generated.js";
 import type { EventsOptions, LedgerEvent } from "../../ledger/feed.js";
 import type { Ledger } from "../../ledger/ledger.js";
@@ -27,10 +27,10 @@ export function addTail(program: Command): void {
     .option("--pool <pool>", "of that pool only")
     .option("--after <cursor>", "go on behind that event: everything since")
     .option("--no-follow", "end when the last event is printed")
-    .option(
-      "-n, --count <count>",
-      `begin with that many of the latest events, or all (default ${USUAL_COUNT}; with --after all)`,
-      latest,
+    .addOption(
+      new Option("-n, --count <count>", `begin with that many of the latest events, or all (default ${USUAL_COUNT})`)
+        .argParser(latest)
+        .conflicts("after"),
     )
     .description("events as they happen, until Ctrl-C; with --json a line each, with its cursor");
   addWork(command, (options: TailOptions) => withLedger(options, (ledger) => tail(ledger, options)));
@@ -51,8 +51,6 @@ async function tail(ledger: Ledger, options: TailOptions): Promise<void> {
   const stopped = untilStopped();
   const show = (event: LedgerEvent): void =>
     json ? printJsonLine({ cursor: event.cursor, ...event.row }) : print(lineOf(event.row));
-  const count = options.count ?? (options.after === undefined ? USUAL_COUNT : Number.POSITIVE_INFINITY);
-
   // A cursor is made when it is asked for, and costs something: only the last one is.
   let last: LedgerEvent | undefined;
   const read = async (filter: EventsOptions): Promise<void> => {
@@ -61,16 +59,11 @@ async function tail(ledger: Ledger, options: TailOptions): Promise<void> {
       last = event;
     }
   };
-  const behind = options.after === undefined ? {} : { after: options.after };
-  if (count === Number.POSITIVE_INFINITY) {
-    await read({ ...behind, follow });
-  } else {
-    const events = await readLatest(ledger, { ...scope, ...behind, signal: stopped }, count);
-    for (const event of count === 0 ? [] : events) show(event);
-    last = events.at(-1);
-    if (follow && !stopped.aborted) await read(last ? { after: last.cursor } : behind);
-  }
-  const cursor = last?.cursor ?? options.after;
+  const { after, count = USUAL_COUNT } = options;
+  if (after !== undefined) await read({ after, follow });
+  else if (count === Number.POSITIVE_INFINITY) await read({ follow });
+  else await read({ last: count, follow });
+  const cursor = last?.cursor ?? after;
   // Beside the events, not among them.
   if (cursor !== undefined && !json)
     printError(`Go on from here: agent-ledger tail${scopeText(options)} --after ${cursor}`);
@@ -79,18 +72,6 @@ async function tail(ledger: Ledger, options: TailOptions): Promise<void> {
 /** A cursor belongs to its scope. */
 function scopeText({ run, pool }: TailOptions): string {
   return `${run === undefined ? "" : ` --run ${run}`}${pool === undefined ? "" : ` --pool ${pool}`}`;
-}
-
-/** The last `count` events there are, but at least the very last one. */
-export async function readLatest(ledger: Ledger, filter: EventsOptions, count: number): Promise<LedgerEvent[]> {
-  const kept = Math.max(count, 1);
-  let events: LedgerEvent[] = [];
-  for await (const event of ledger.events({ ...filter, follow: false })) {
-    events.push(event);
-    // Now and then, so that a long history costs no more than it must.
-    if (events.length >= 2 * kept) events = events.slice(-kept);
-  }
-  return events.slice(-kept);
 }
 
 /** An event in one line: when it happened, where, what, and what it used. */
