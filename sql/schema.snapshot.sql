@@ -1345,7 +1345,8 @@ begin
       sum(d.sign * (d.line).reasoning_tokens) as reasoning_tokens, sum(d.sign * (d.line).charged_tokens) as charged_tokens,
       sum(d.sign * (d.line).usd) as usd, sum(d.sign * (d.line).ms) as ms, sum(d.sign * (d.line).uncertain_usd) as uncertain_usd,
       coalesce(bool_and((d.line).tokens_known) filter (where d.sign > 0), true) as tokens_known,
-      coalesce(bool_and((d.line).usd_known) filter (where d.sign > 0), true) as usd_known
+      coalesce(bool_and((d.line).usd_known) filter (where d.sign > 0), true) as usd_known,
+      bool_or(d.sign > 0 and (d.line).usd is not null) and bool_or(d.sign < 0 and (d.line).usd is null) as states_dollars
     from deltas d
     group by d.provider, d.model, d.request
   )
@@ -1365,7 +1366,7 @@ begin
     ) n
     where n.amount <> 0
   ) r
-  where r.resources is not null
+  where r.resources is not null or s.states_dollars
     or greatest(abs(s.iterations), abs(s.input_tokens), abs(s.output_tokens), abs(s.cache_read_tokens), abs(s.cache_write_tokens),
       abs(s.reasoning_tokens), abs(s.charged_tokens), abs(s.usd), abs(s.ms), abs(s.uncertain_usd)) > 0;
 end;
@@ -5420,6 +5421,7 @@ create view ledger_private.audit_draws with (security_invoker=true) as
             j.pool_id AS source_pool_id,
             j.seq AS source_seq,
             m.channel,
+            0 AS rows,
             0 AS drawn,
             m.spent
            FROM ledger_private.channels c
@@ -5503,6 +5505,7 @@ create view ledger_private.audit_draws with (security_invoker=true) as
             j.source_pool_id,
             j.source_seq,
             m.channel,
+            1,
             m.spent,
             0
            FROM ledger_private.journal j
@@ -5514,7 +5517,7 @@ create view ledger_private.audit_draws with (security_invoker=true) as
                    FROM jsonb_each(j.resource_moves) r(key, value)) m
           WHERE j.kind = 'drawn'::text) d
   GROUP BY d.tenant_id, d.pool_id, d.source_pool_id, d.source_seq, d.channel
- HAVING sum(d.drawn) <> sum(d.spent)
+ HAVING sum(d.drawn) <> sum(d.spent) OR sum(d.rows) > 1
 UNION ALL
  SELECT p.tenant_id,
     p.pool_id,

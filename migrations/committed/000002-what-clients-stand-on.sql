@@ -1,5 +1,5 @@
 --! Previous: sha1:4d415ac69a8cbe243d8bb467d4247a169330bcaa
---! Hash: sha1:a7635a718412700ae293b40cc1e290ae59322cc6
+--! Hash: sha1:935300b1f6463e10718ad85ac352cce017588e5c
 --! Message: what clients stand on
 
 -- What clients stand on: events since a cursor, hints that there are some, locks before a transaction of their own; corrections by line, usage
@@ -604,8 +604,8 @@ $$;
 --! EndIncluded private/lines_kept.sql
 --! Included private/correct_lines.sql
 -- Writes the usage lines of a correction: what must be added to the lines kept so far for the event and its corrections (p_booked) so that they
--- become the true ones, by provider, model and request; nothing where the operation states none. What lines leave unexplained the view
--- ledger.usage_lines shows as one more row under the event's own provider and model, so that all sums come out true.
+-- become the true ones, by provider, model and request, also dollars first stated as 0; nothing where the operation states none. What lines
+-- leave unexplained the view ledger.usage_lines shows as one more row under the event's own provider and model, so that all sums come out true.
 create or replace function ledger_private.correct_lines(
   p_pool ledger_private.pools,
   p_booked ledger_private.journal,
@@ -644,7 +644,8 @@ begin
       sum(d.sign * (d.line).reasoning_tokens) as reasoning_tokens, sum(d.sign * (d.line).charged_tokens) as charged_tokens,
       sum(d.sign * (d.line).usd) as usd, sum(d.sign * (d.line).ms) as ms, sum(d.sign * (d.line).uncertain_usd) as uncertain_usd,
       coalesce(bool_and((d.line).tokens_known) filter (where d.sign > 0), true) as tokens_known,
-      coalesce(bool_and((d.line).usd_known) filter (where d.sign > 0), true) as usd_known
+      coalesce(bool_and((d.line).usd_known) filter (where d.sign > 0), true) as usd_known,
+      bool_or(d.sign > 0 and (d.line).usd is not null) and bool_or(d.sign < 0 and (d.line).usd is null) as states_dollars
     from deltas d
     group by d.provider, d.model, d.request
   )
@@ -664,7 +665,7 @@ begin
     ) n
     where n.amount <> 0
   ) r
-  where r.resources is not null
+  where r.resources is not null or s.states_dollars
     or greatest(abs(s.iterations), abs(s.input_tokens), abs(s.output_tokens), abs(s.cache_read_tokens), abs(s.cache_write_tokens),
       abs(s.reasoning_tokens), abs(s.charged_tokens), abs(s.usd), abs(s.ms), abs(s.uncertain_usd)) > 0;
 end;
@@ -1268,7 +1269,7 @@ revoke all on ledger_private.audit_children from public;
 grant select on ledger_private.audit_children to ledger_admin, ledger_writer, ledger_auditor;
 --! EndIncluded views/audit/children.sql
 --! Included views/audit/draws.sql
--- What a payer drew is what was spent below on its account, event by event. Begins at the channels that draw: most pools have none.
+-- What a payer drew is what was spent below on its account, event by event and once. Begins at the channels that draw: most pools have none.
 create or replace view ledger_private.audit_draws
 with (security_invoker = true)
 as
@@ -1278,7 +1279,7 @@ select
     'source_pool_id', d.source_pool_id, 'source_seq', d.source_seq, 'channel', d.channel, 'drawn', sum(d.drawn), 'spent', sum(d.spent)
   ) as detail
 from (
-  select j.tenant_id, c.payer_pool_id as pool_id, j.pool_id as source_pool_id, j.seq as source_seq, m.channel, 0 as drawn, m.spent
+  select j.tenant_id, c.payer_pool_id as pool_id, j.pool_id as source_pool_id, j.seq as source_seq, m.channel, 0 as rows, 0 as drawn, m.spent
   from ledger_private.channels c
   cross join lateral (
     select k.* from ledger_private.journal k where k.tenant_id = c.tenant_id and k.pool_id = c.pool_id
@@ -1294,7 +1295,7 @@ from (
   ) b on true
   where c.payer_pool_id <> c.pool_id and m.channel = c.channel and (j.source_pool_id is null or b.payer_pool_id = b.pool_id)
   union all
-  select j.tenant_id, j.pool_id, j.source_pool_id, j.source_seq, m.channel, m.spent, 0
+  select j.tenant_id, j.pool_id, j.source_pool_id, j.source_seq, m.channel, 1, m.spent, 0
   from ledger_private.journal j
   cross join lateral (
     select 'usd' as channel, coalesce(j.usd_spent, 0) as spent
@@ -1303,7 +1304,7 @@ from (
   where j.kind = 'drawn'
 ) d
 group by d.tenant_id, d.pool_id, d.source_pool_id, d.source_seq, d.channel
-having sum(d.drawn) <> sum(d.spent)
+having sum(d.drawn) <> sum(d.spent) or sum(d.rows) > 1
 union all
 select p.tenant_id, p.pool_id, 'payer-links-differ', jsonb_build_object('pool', p.payers, 'channels', c.payers)
 from ledger_private.pools p

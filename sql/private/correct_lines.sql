@@ -1,6 +1,6 @@
 -- Writes the usage lines of a correction: what must be added to the lines kept so far for the event and its corrections (p_booked) so that they
--- become the true ones, by provider, model and request; nothing where the operation states none. What lines leave unexplained the view
--- ledger.usage_lines shows as one more row under the event's own provider and model, so that all sums come out true.
+-- become the true ones, by provider, model and request, also dollars first stated as 0; nothing where the operation states none. What lines
+-- leave unexplained the view ledger.usage_lines shows as one more row under the event's own provider and model, so that all sums come out true.
 create or replace function ledger_private.correct_lines(
   p_pool ledger_private.pools,
   p_booked ledger_private.journal,
@@ -39,7 +39,8 @@ begin
       sum(d.sign * (d.line).reasoning_tokens) as reasoning_tokens, sum(d.sign * (d.line).charged_tokens) as charged_tokens,
       sum(d.sign * (d.line).usd) as usd, sum(d.sign * (d.line).ms) as ms, sum(d.sign * (d.line).uncertain_usd) as uncertain_usd,
       coalesce(bool_and((d.line).tokens_known) filter (where d.sign > 0), true) as tokens_known,
-      coalesce(bool_and((d.line).usd_known) filter (where d.sign > 0), true) as usd_known
+      coalesce(bool_and((d.line).usd_known) filter (where d.sign > 0), true) as usd_known,
+      bool_or(d.sign > 0 and (d.line).usd is not null) and bool_or(d.sign < 0 and (d.line).usd is null) as states_dollars
     from deltas d
     group by d.provider, d.model, d.request
   )
@@ -59,7 +60,7 @@ begin
     ) n
     where n.amount <> 0
   ) r
-  where r.resources is not null
+  where r.resources is not null or s.states_dollars
     or greatest(abs(s.iterations), abs(s.input_tokens), abs(s.output_tokens), abs(s.cache_read_tokens), abs(s.cache_write_tokens),
       abs(s.reasoning_tokens), abs(s.charged_tokens), abs(s.usd), abs(s.ms), abs(s.uncertain_usd)) > 0;
 end;

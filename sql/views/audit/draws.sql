@@ -1,4 +1,4 @@
--- What a payer drew is what was spent below on its account, event by event. Begins at the channels that draw: most pools have none.
+-- What a payer drew is what was spent below on its account, event by event and once. Begins at the channels that draw: most pools have none.
 create or replace view ledger_private.audit_draws
 with (security_invoker = true)
 as
@@ -8,7 +8,7 @@ select
     'source_pool_id', d.source_pool_id, 'source_seq', d.source_seq, 'channel', d.channel, 'drawn', sum(d.drawn), 'spent', sum(d.spent)
   ) as detail
 from (
-  select j.tenant_id, c.payer_pool_id as pool_id, j.pool_id as source_pool_id, j.seq as source_seq, m.channel, 0 as drawn, m.spent
+  select j.tenant_id, c.payer_pool_id as pool_id, j.pool_id as source_pool_id, j.seq as source_seq, m.channel, 0 as rows, 0 as drawn, m.spent
   from ledger_private.channels c
   cross join lateral (
     select k.* from ledger_private.journal k where k.tenant_id = c.tenant_id and k.pool_id = c.pool_id
@@ -24,7 +24,7 @@ from (
   ) b on true
   where c.payer_pool_id <> c.pool_id and m.channel = c.channel and (j.source_pool_id is null or b.payer_pool_id = b.pool_id)
   union all
-  select j.tenant_id, j.pool_id, j.source_pool_id, j.source_seq, m.channel, m.spent, 0
+  select j.tenant_id, j.pool_id, j.source_pool_id, j.source_seq, m.channel, 1, m.spent, 0
   from ledger_private.journal j
   cross join lateral (
     select 'usd' as channel, coalesce(j.usd_spent, 0) as spent
@@ -33,7 +33,7 @@ from (
   where j.kind = 'drawn'
 ) d
 group by d.tenant_id, d.pool_id, d.source_pool_id, d.source_seq, d.channel
-having sum(d.drawn) <> sum(d.spent)
+having sum(d.drawn) <> sum(d.spent) or sum(d.rows) > 1
 union all
 select p.tenant_id, p.pool_id, 'payer-links-differ', jsonb_build_object('pool', p.payers, 'channels', c.payers)
 from ledger_private.pools p

@@ -214,6 +214,20 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     rule: "drawn-differs-from-source",
+    pool: "project",
+    title: "a payer that paid for one event twice, and got it back once",
+    sql: `with h as (
+        update ledger_private.pool_heads set seq = seq + 2 where tenant_id = t and pool_id = 'project' returning seq - 2 as seq
+      )
+      insert into ledger_private.journal
+      select (jsonb_populate_record(null::ledger_private.journal,
+        to_jsonb(j) || jsonb_build_object('seq', h.seq + n, 'usd_spent', case n when 1 then 1000 else -1000 end))).*
+      from (select * from ledger_private.journal where tenant_id = t and pool_id = 'project' and kind = 'drawn' order by seq limit 1) j
+      cross join h
+      cross join generate_series(1, 2) n`,
+  },
+  {
+    rule: "drawn-differs-from-source",
     pool: "tenant",
     title: "a resource that its payer did not pay",
     sql: journal("pool_id = 'tenant' and kind = 'drawn'", "resource_moves = null"),

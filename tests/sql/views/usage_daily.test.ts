@@ -76,6 +76,34 @@ describe("usage_daily", () => {
     ).toEqual([{ model: "m", lines: "3", usd: "3.5", usd_known: true }]);
   });
 
+  it("knows a receipt of 0 that came later, model by model", async () => {
+    const books = await ledger.open();
+    const tokens = { iterations: 1, input_tokens: 1, output_tokens: 0 };
+    const both = { iterations: 2, input_tokens: 2, output_tokens: 0 };
+    const lines = (usd: object) => ["a", "b"].map((model) => ({ model, ...tokens, ...usd }));
+    const unknown = { usd_known: false };
+    await books.ok(
+      openPool("p"),
+      spawn("p", "n"),
+      {
+        op: "settle",
+        operation_id: "s",
+        node_id: "n",
+        outcome: "done",
+        spend: { ...both, ...unknown },
+        lines: lines(unknown),
+      },
+      { op: "correct", of: "s", reason: "free", spend: { ...both, usd: "0" }, lines: lines({ usd: "0" }) },
+    );
+    const rows = await books.rows(
+      "select model, sum(usd) as usd, bool_and(usd_known) as known from ledger.usage_daily where tenant_id = $1 group by model order by model",
+    );
+    expect(rows).toEqual([
+      { model: "a", usd: "0", known: true },
+      { model: "b", usd: "0", known: true },
+    ]);
+  });
+
   it("has dollars wherever some are known, and says what is unknown until the last correction knows it", async () => {
     const books = await ledger.open();
     const usage = () =>
