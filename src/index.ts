@@ -6,7 +6,6 @@ export {
   type CancelOptions,
   DEFAULT_LEASE_MS,
   type ObserveOptions,
-  type OpenPoolOptions,
   type PlainOptions,
   type Reconciled,
   type ReconcileOptions,
@@ -17,6 +16,7 @@ export {
 export { LedgerError } from "./ledger/errors.js";
 export type { EventsOptions, LedgerEvent } from "./ledger/feed.js";
 export { createLedger, type Ledger, type LedgerOptions, type LedgerStatistics } from "./ledger/ledger.js";
+export type { OpenPoolOptions } from "./ledger/open-pool.js";
 export type { Amount, Answer, Budget, Operation, Result, Shortfall, Spend, Violation } from "./ledger/protocol.js";
 export type { Readout } from "./ledger/readout.js";
 export { spendFrom, type UsageEvent } from "./ledger/spend.js";

@@ -12,16 +12,19 @@ import { parseIntoClientConfig } from "pg-connection-string";
 export type Isolation = "serializable" | "read committed";
 
 /**
- * Set at connect. The views over trees look dear to the planner and are not: compiling them would take a hundred times as long
+ * Set at connect. Instants are read in the ISO form. The views over trees look dear to the planner and are not: compiling them would take a hundred times as long
  * as running them.
  */
 function sessionDefaults(isolation: Isolation): string {
-  return `-c default_transaction_isolation=${isolation.replace(" ", "\\ ")} -c jit=off`;
+  return `-c default_transaction_isolation=${isolation.replace(" ", "\\ ")} -c jit=off -c DateStyle=ISO`;
 }
 
 const INT8 = 20;
 const NUMERIC = 1700;
 const DATE = 1082;
+
+/** Booleans, 32-bit integers, JSON, arrays of text, instants: as `pg` itself reads them, whatever the application registers later. */
+const PINNED = [16, 23, 114, 1009, 1184, 3802].map((oid) => [oid, pg.types.getTypeParser(oid)] as const);
 
 /**
  * Parsers of these connections only. 64-bit integers and numerics stay the strings Postgres sent,
@@ -29,6 +32,7 @@ const DATE = 1082;
  */
 export function exactTypes(): pg.TypeOverrides {
   const types = new pg.TypeOverrides();
+  for (const [oid, parse] of PINNED) types.setTypeParser(oid, parse);
   types.setTypeParser(INT8, (text: string) => text);
   types.setTypeParser(NUMERIC, (text: string) => text);
   // A day is no instant: a Date would be midnight of the time zone this process happens to be in.

@@ -74,5 +74,7 @@ export async function ensureDatabase(client: pg.ClientBase): Promise<void> {
   await client.query(`select pg_advisory_lock(${LOCK})`);
   const { rowCount } = await client.query("select from pg_database where datname = $1", [DATABASE]);
   if (!rowCount) await client.query(`create database ${DATABASE}`);
+  // Where these locks are, a tenant's login could keep everybody else out by taking them.
+  await client.query("revoke connect on database postgres from public");
   await client.query(`select pg_advisory_unlock(${LOCK})`);
 }

@@ -99,6 +99,8 @@ export function urlAt(port: number, user: string, password: string, database: st
   url.username = user;
   url.password = password;
   url.pathname = `/${encodeURIComponent(database)}`;
+  // Over the loopback interface to a server without TLS, whatever PGSSLMODE asks of others.
+  url.searchParams.set("sslmode", "disable");
   return url.href;
 }
 

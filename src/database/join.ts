@@ -26,6 +26,7 @@ export interface Attachment {
 /** No answer is the same as no server: whoever waits longer would wait for ever. */
 const PATIENCE_MS = 5_000;
 const REFUSED_PASSWORD = "28P01";
+const PUT_BACK = "put the right one back, or set DATABASE_URL to a Postgres of yours";
 
 /** @types/pg lacks these two. */
 type Unreferable = pg.Client & { ref(): void; unref(): void };
@@ -34,7 +35,8 @@ type Unreferable = pg.Client & { ref(): void; unref(): void };
 export async function join(home: Home): Promise<Attachment | undefined> {
   const server = await readPostmaster(home.dataDirectory);
   const password = await readPassword(home);
-  if (server?.state !== "ready" || !isAlive(server.pid) || !password) return undefined;
+  if (server?.state !== "ready" || !isAlive(server.pid)) return undefined;
+  if (!password) throw new Complaint(`${home.passwordFile} is missing: ${PUT_BACK}`);
   const { port } = server;
   const client = await enterAt(home, superuserUrlAt(port, password, "postgres"));
   if (!client) return undefined;
@@ -62,7 +64,7 @@ export async function join(home: Home): Promise<Attachment | undefined> {
 
 /** The connection that makes this process a user; undefined where the server goes away meanwhile. */
 async function enterAt(home: Home, url: string): Promise<Unreferable | undefined> {
-  const config = sessionConfig(`${url}?application_name=${encodeURIComponent("agent-ledger user")}`);
+  const config = sessionConfig(`${url}&application_name=${encodeURIComponent("agent-ledger user")}`);
   const client = new pg.Client({
     ...config,
     connectionTimeoutMillis: PATIENCE_MS,
@@ -80,8 +82,6 @@ async function enterAt(home: Home, url: string): Promise<Unreferable | undefined
     await client.end().catch(() => {});
     if ((error as pg.DatabaseError).code !== REFUSED_PASSWORD) return undefined;
     const sentence = `${home.passwordFile} is not the password of the server that runs on that folder's data`;
-    throw new Complaint(`${sentence}: put the right one back, or set DATABASE_URL to a Postgres of yours`, {
-      cause: error,
-    });
+    throw new Complaint(`${sentence}: ${PUT_BACK}`, { cause: error });
   }
 }

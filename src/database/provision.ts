@@ -14,7 +14,7 @@ export interface Login {
  * Name and password follow from the tenant and the superuser's password, so that all of them know both.
  */
 export async function provisionWriter(superuserUrl: string, tenantId: string): Promise<Login> {
-  const user = `agent_ledger_${createHash("sha256").update(tenantId).digest("hex").slice(0, 16)}`;
+  const user = `agent_ledger_${createHash("sha256").update(tenantId).digest("hex").slice(0, 40)}`;
   const secret = new URL(superuserUrl).password;
   const login = { user, password: createHmac("sha256", secret).update(user).digest("base64url") };
   const client = await connect(superuserUrl);

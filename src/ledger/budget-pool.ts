@@ -1,15 +1,14 @@
 /** A pool as a program uses it: reserve, do the work, reconcile; observe what already happened. */
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { z } from "zod";
 import { LedgerError } from "./errors.js";
 import type { Amount, Budget, Operation, Result, Shortfall, Spend, Violation } from "./protocol.js";
 import { type Readout, readout } from "./readout.js";
 import * as schemas from "./schemas.js";
 import { lineSpend, operationSpend, spendFrom, type UsageEvent } from "./spend.js";
-import { sendOne, type Writer } from "./writer.js";
+import { sendDone, sendOne, type Writer } from "./writer.js";
 
 /** Options of each verb. All take `operationId` (which makes a repetition harmless), `effectiveAt` and `tags`. */
-export type OpenPoolOptions = z.input<typeof schemas.openPoolOptions>;
 export type ReserveOptions = z.input<typeof schemas.reserveOptions>;
 export type ReconcileOptions = z.input<typeof schemas.reconcileOptions>;
 export type ObserveOptions = z.input<typeof schemas.observeOptions>;
@@ -37,6 +36,8 @@ export type Reservation =
 /** What a settlement booked. */
 export interface Reconciled {
   readonly seq: number | null;
+  /** What a later correction names: `{ op: "correct", of: operationId, spend, reason }`. */
+  readonly operationId: string;
   /** The spend as booked, in the view's columns. */
   readonly spend: Readonly<Record<string, unknown>>;
   /** Ceilings it passed. The truth is booked all the same. */
@@ -92,7 +93,7 @@ export class BudgetPool {
 
   /** Records that from here on the provider may bill: a lost child is then charged its ceiling. */
   async dispatch(ticket: Ticket, options: PlainOptions = {}): Promise<void> {
-    await this.#send("dispatch", schemas.parse(schemas.plainOptions, options, "options"), { node_id: ticket.nodeId });
+    await this.#do("dispatch", schemas.parse(schemas.plainOptions, options, "options"), { node_id: ticket.nodeId });
   }
 
   /**
@@ -114,7 +115,7 @@ export class BudgetPool {
       ...rest
     } = schemas.parse(schemas.reconcileOptions, options, "options");
     const { any, attribution } = split(rest);
-    const { result } = await this.#send("settle", any, {
+    const done = await this.#do("settle", any, {
       node_id: ticket.nodeId,
       outcome,
       spend: spend === null ? undefined : operationSpend(spend),
@@ -125,42 +126,45 @@ export class BudgetPool {
       ...attribution,
     });
     this.#writer.leases?.drop(ticket.nodeId);
-    return reconciled(result);
+    return reconciled(done);
   }
 
   /** Ends a child that will not finish. Without a spend: refunded if never dispatched, else its ceiling is charged as uncertain. */
   async cancel(ticket: Pick<Ticket, "nodeId">, options: CancelOptions): Promise<Reconciled> {
     const { reason, spend, ...rest } = schemas.parse(schemas.cancelOptions, options, "options");
     const { any, attribution } = split(rest);
-    const { result } = await this.#send("cancel", any, {
+    const done = await this.#do("cancel", any, {
       node_id: ticket.nodeId,
       reason,
       spend: spend && operationSpend(spend as Spend),
       ...attribution,
     });
     this.#writer.leases?.drop(ticket.nodeId);
-    return reconciled(result);
+    return reconciled(done);
   }
 
   /**
    * Books what already happened, such as the driver's own model call: `free` to `committed`, never refused for lack of funds.
    * Iterations are 0 unless said otherwise, because they budget the rounds of children.
    */
-  async observe(spend: Spend, options: ObserveOptions = {}): Promise<{ readonly seq: number | null }> {
+  async observe(
+    spend: Spend,
+    options: ObserveOptions = {},
+  ): Promise<{ readonly seq: number | null; readonly operationId: string }> {
     const { turn, toolCalls, detail, ...rest } = schemas.parse(schemas.observeOptions, options, "options");
     const { any, attribution } = split(rest);
-    const { result } = await this.#send("meter", any, {
+    const { result, operationId } = await this.#do("meter", any, {
       spend: operationSpend(spend, { iterations: 0 }),
       turn,
       tool_calls: toolCalls,
       detail,
       ...attribution,
     });
-    return { seq: result.seq ?? null };
+    return { seq: result.seq ?? null, operationId };
   }
 
   /** Folds the usage events of an executor into one spend. */
-  spendFrom(events: Iterable<UsageEvent>): Spend {
+  spendFrom(events: Iterable<UsageEvent>): Spend & { readonly iterations: number } {
     return spendFrom(events);
   }
 
@@ -174,16 +178,16 @@ export class BudgetPool {
    * @throws {LedgerError} LG007, with the open nodes in `detail.nodes` (twenty at most).
    */
   async assertNoOpenTickets(): Promise<void> {
-    const { db, tenantId } = this.#writer;
-    const nodes = await db
+    const { db, tenantId, read } = this.#writer;
+    const query = db
       .selectFrom("nodes")
       .where("tenant_id", "=", tenantId)
       .where("parent_node_id", "=", this.poolId)
       .where("status", "in", ["pending", "dispatched"])
       .orderBy("node_id")
       .limit(20)
-      .select("node_id")
-      .execute();
+      .select("node_id");
+    const nodes = await read(() => query.execute());
     if (nodes.length === 0) return;
     const open = nodes.map(({ node_id }) => node_id);
     throw new LedgerError("LG007", `${this.poolId} has open children: ${open.join(", ")}`, {
@@ -209,60 +213,32 @@ export class BudgetPool {
    * @throws {LedgerError} LG007 over open holds.
    */
   async close(options: PlainOptions = {}): Promise<{ readonly returned: Readonly<Record<string, string>> }> {
-    const { result } = await this.#send("close_pool", schemas.parse(schemas.plainOptions, options, "options"), {});
+    const { result } = await this.#do("close_pool", schemas.parse(schemas.plainOptions, options, "options"), {});
     return { returned: result.returned ?? {} };
   }
 
+  async #do(
+    op: string,
+    any: PlainOptions,
+    keys: Readonly<Record<string, unknown>>,
+  ): Promise<{ readonly result: Result; readonly operationId: string }> {
+    const operation = this.#operation(op, any, keys);
+    const { result } = await sendDone(this.#writer, operation, this.poolId);
+    return { result, operationId: operation.operation_id };
+  }
+
   #send(op: string, any: PlainOptions, keys: Readonly<Record<string, unknown>>): ReturnType<typeof sendOne> {
+    return sendOne(this.#writer, this.#operation(op, any, keys), this.poolId);
+  }
+
+  #operation(op: string, any: PlainOptions, keys: Readonly<Record<string, unknown>>): Operation {
     const named = "node_id" in keys && op !== "spawn" ? keys : { pool_id: this.poolId, ...keys };
-    return sendOne(
-      this.#writer,
-      { op, operation_id: any.operationId ?? randomUUID(), ...anyKeys(any), ...named },
-      this.poolId,
-    );
+    return { op, operation_id: any.operationId ?? randomUUID(), ...anyKeys(any), ...named };
   }
 }
 
-/**
- * Opens a pool. Its operation id is made from `poolId` where that is given, so that opening the same pool again, after a crash
- * or by another process, finds it; opening it with other content is LG005.
- */
-export async function openPool(writer: Writer, budget: Budget, options: OpenPoolOptions = {}): Promise<BudgetPool> {
-  const {
-    poolId = randomUUID(),
-    parentPoolId,
-    run,
-    deadlineMs,
-    maxDepth,
-    unknownUsd,
-    tokenCharge,
-    units,
-    ...any
-  } = schemas.parse(schemas.openPoolOptions, options, "options");
-  const totals = schemas.parse(schemas.budget, budget, "budget");
-  const names = new Set([...Object.keys(totals), ...Object.keys(units ?? {})]);
-  await sendOne(writer, {
-    op: "open_pool",
-    operation_id: any.operationId ?? openingId(poolId),
-    ...anyKeys(any),
-    pool_id: poolId,
-    channels: Object.fromEntries([...names].map((name) => [name, { total: totals[name], unit: units?.[name] }])),
-    parent_pool_id: parentPoolId,
-    run,
-    deadline_ms: deadlineMs,
-    max_depth: maxDepth,
-    unknown_usd: unknownUsd,
-    token_charge: tokenCharge,
-  } as Operation);
-  return new BudgetPool(writer, poolId);
-}
-
-/** Ids are at most 200 characters long; a digest stands for a pool id that leaves no room for more. */
-function openingId(poolId: string): string {
-  return `open_pool:${poolId.length <= 190 ? poolId : createHash("sha256").update(poolId).digest("hex")}`;
-}
-
-function anyKeys({ effectiveAt, tags }: PlainOptions): Record<string, unknown> {
+/** The keys that every operation may carry. */
+export function anyKeys({ effectiveAt, tags }: PlainOptions): Record<string, unknown> {
   return { effective_at: effectiveAt, tags };
 }
 
@@ -282,6 +258,6 @@ function split(options: PlainOptions & Attribution): { any: PlainOptions; attrib
   };
 }
 
-function reconciled(result: Result): Reconciled {
-  return { seq: result.seq ?? null, spend: result.spend ?? {}, violations: result.violations ?? [] };
+function reconciled({ result, operationId }: { result: Result; operationId: string }): Reconciled {
+  return { seq: result.seq ?? null, operationId, spend: result.spend ?? {}, violations: result.violations ?? [] };
 }

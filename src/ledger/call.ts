@@ -2,7 +2,6 @@
 import type pg from "pg";
 import { exactTypes } from "../database/connect.js";
 import type { JournalRow } from "../database/schema.generated.js";
-import { LedgerError } from "./errors.js";
 import type { Answer, Operation } from "./protocol.js";
 
 /** What a call needs of a connection. */
@@ -17,27 +16,14 @@ const ANSWER_TIMEOUT_MS = 60_000;
 /** What `pg` takes besides what its types say. */
 type TimedQuery = pg.QueryConfig & { readonly query_timeout: number };
 
+const types = exactTypes();
+
 const timed = (text: string, values: unknown[], timeoutMs = ANSWER_TIMEOUT_MS): TimedQuery => {
-  return { text, values, query_timeout: timeoutMs };
+  return { text, values, types, query_timeout: timeoutMs };
 };
 
 /** A hint is not worth waiting for. */
 const HINT_TIMEOUT_MS = 2_000;
-
-const types = exactTypes();
-
-/** @throws {LedgerError} LG001 where an operation holds what JSON has no form for. */
-function json(operations: readonly Operation[]): string {
-  try {
-    return JSON.stringify(operations);
-  } catch (error) {
-    const rule = "must be JSON";
-    throw new LedgerError("LG001", `an operation ${rule}: ${String(error)}`, {
-      detail: { path: "", rule },
-      cause: error,
-    });
-  }
-}
 
 /** `ledger.submit`: a transaction of its own, locks first, in one round trip. */
 export async function submit(
@@ -48,7 +34,9 @@ export async function submit(
 ): Promise<Answer[]> {
   const text = `call ledger.submit(
     p_tenant_id => $1::text, p_operations => $2::jsonb, p_atomic => $3::boolean, p_results => null::jsonb)`;
-  const { rows } = await client.query<{ p_results: Answer[] }>(timed(text, [tenantId, json(operations), atomic]));
+  const { rows } = await client.query<{ p_results: Answer[] }>(
+    timed(text, [tenantId, JSON.stringify(operations), atomic]),
+  );
   return rows[0]?.p_results ?? [];
 }
 
@@ -61,7 +49,7 @@ export async function apply(
 ): Promise<Answer[]> {
   const text = `select a.position, a.status, a.code, a.result from ledger.apply(
     p_tenant_id => $1::text, p_operations => $2::jsonb, p_atomic => $3::boolean) a order by a.position`;
-  return (await client.query<Answer>(text, [tenantId, json(operations), atomic])).rows;
+  return (await client.query<Answer>(timed(text, [tenantId, JSON.stringify(operations), atomic]))).rows;
 }
 
 /** Begins a transaction that the ledger accepts writes in. */
@@ -72,6 +60,11 @@ export async function begin(client: Queryable): Promise<void> {
 /** Ends it; answers what the server did, which is ROLLBACK where the transaction had failed. */
 export async function commit(client: Queryable): Promise<string> {
   return (await client.query(timed("commit", []))).command;
+}
+
+/** Undoes it. */
+export async function rollback(client: Queryable): Promise<void> {
+  await client.query(timed("rollback", []));
 }
 
 /** `ledger.lock_pools`: waits for the pools' locks and keeps them for the session, until `takeOver`. */
@@ -107,7 +100,7 @@ export async function eventsAfter(
     order by e.place`;
   const seen = Object.fromEntries(Object.entries(after).map(([poolId, seq]) => [poolId, Number(seq)]));
   const query = timed(text, [tenantId, JSON.stringify(seen), limit, run ?? null, pool ?? null]);
-  return (await client.query<JournalRow>({ ...query, types })).rows;
+  return (await client.query<JournalRow>(query)).rows;
 }
 
 /** `ledger.follow`: from now on this session hears when somebody announces events of the tenant. */

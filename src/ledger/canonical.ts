@@ -3,6 +3,7 @@
  * Nothing is judged here; what is malformed goes out as it came and is answered with path and rule.
  */
 import { canonicalCount, canonicalDecimal } from "./amounts.js";
+import { LedgerError } from "./errors.js";
 import type { Operation } from "./protocol.js";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -16,6 +17,22 @@ const COUNTS = [
   "reasoning_tokens",
   "ms",
 ];
+
+/**
+ * The operation in that form, as JSON has it.
+ * @throws {LedgerError} LG001 where it holds what JSON has no form for.
+ */
+export function asSent(operation: Operation): Operation {
+  try {
+    return JSON.parse(JSON.stringify(canonicalOperation(operation))) as Operation;
+  } catch (error) {
+    const rule = "must be JSON";
+    throw new LedgerError("LG001", `an operation ${rule}: ${String(error)}`, {
+      detail: { path: "", rule },
+      cause: error,
+    });
+  }
+}
 
 /** The operation with every amount in its one form. Dollars said to be undefined are unknown dollars, never no dollars. */
 export function canonicalOperation(operation: Operation): Operation {

@@ -63,6 +63,8 @@ export class Coalescer {
   /** In order of arrival. A request leaves it when it is sent. */
   #queue: Request[] = [];
   readonly #busy = new Set<Lane>();
+  /** Pools kept out of calls for a while, and how many keep them so. */
+  readonly #reserved = new Map<string, number>();
   #inFlight = 0;
   #scheduled = false;
 
@@ -82,6 +84,20 @@ export class Coalescer {
       this.#queue.push({ operations, atomic, lanes, series, resolve, reject });
       this.#schedule();
     });
+  }
+
+  /** Sends nothing for these pools until the function returned is called: somebody of this process holds their locks. */
+  reserve(pools: readonly string[]): () => void {
+    const count = (pool: string, by: number): void => {
+      const left = (this.#reserved.get(pool) ?? 0) + by;
+      if (left > 0) this.#reserved.set(pool, left);
+      else this.#reserved.delete(pool);
+    };
+    for (const pool of pools) count(pool, 1);
+    return () => {
+      for (const pool of pools) count(pool, -1);
+      this.#schedule();
+    };
   }
 
   /** After this turn of the event loop, so that what was asked together goes out together. */
@@ -104,7 +120,7 @@ export class Coalescer {
 
   /** The first request whose lanes are free, and those behind it that may share its call. */
   #takeGroup(): Request[] {
-    const blocked = new Set<Lane>(this.#busy);
+    const blocked = new Set<Lane>([...this.#busy, ...this.#reserved.keys()]);
     const group: Request[] = [];
     const lanes = new Set<Lane>();
     const rest: Request[] = [];
@@ -180,7 +196,7 @@ function isAboutOne(error: unknown): boolean {
 }
 
 /** The pools and nodes an operation names. What names none shares one lane. */
-function lanesOf(operation: Operation): string[] {
+export function lanesOf(operation: Operation): string[] {
   const names = [operation.pool_id, operation.parent_pool_id, operation.run_id, operation.node_id];
   const lanes = names.filter((name): name is string => typeof name === "string");
   return lanes.length > 0 ? lanes : [""];

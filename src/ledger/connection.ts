@@ -3,7 +3,7 @@ import type { PostgresPool, PostgresPoolClient } from "kysely";
 import type pg from "pg";
 import { openEmbedded } from "../database/attach.js";
 import { createPool, exactTypes } from "../database/connect.js";
-import { LedgerError } from "./errors.js";
+import { isClean, LedgerError } from "./errors.js";
 
 /** Connections to one database. */
 export interface Connections {
@@ -13,6 +13,8 @@ export interface Connections {
   readonly proven: boolean;
   /** A URL as which the migration can run; undefined where the application brought its own pool. */
   migrationUrl(): Promise<string | undefined>;
+  /** How many connections there are at most. */
+  readonly size: number;
   /** Ends what was opened here, and nothing of the application's. */
   end(): Promise<void>;
 }
@@ -20,11 +22,20 @@ export interface Connections {
 /** How long to wait for a new connection before it counts as failed. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/**
- * More than all calls (6), transactions (6), the listener and the announcer can hold at once: what a transaction reads beside
- * itself must never wait for those who wait for its locks.
- */
+/** Connections of a pool of ours. */
 const CONNECTIONS = 18;
+
+/** Enough for a call, a transaction, what it reads beside itself, and a listener. */
+const FEWEST = 4;
+
+/** @throws {LedgerError} LG001 where calls, transactions and readers of such a pool could wait for one another for ever. */
+function sizeOf({ options }: pg.Pool): number {
+  const { max } = options ?? {};
+  if (typeof max !== "number") return 10;
+  if (max >= FEWEST) return max;
+  const rule = `must have at least ${FEWEST} connections (max)`;
+  throw new LedgerError("LG001", `options.pool ${rule}`, { detail: { path: "options.pool", rule } });
+}
 
 /** A pool somewhere, and how to leave it. */
 interface Source {
@@ -40,8 +51,8 @@ export function connections(options: {
   readonly tenantId: string;
 }): Connections {
   const url = options.connectionString ?? (process.env.DATABASE_URL || undefined);
-  if (options.pool) return new LazyConnections(ofApplication(options.pool));
-  return new LazyConnections(url === undefined ? () => embedded(options.tenantId) : () => ofUrl(url));
+  if (options.pool) return new LazyConnections(ofApplication(options.pool), sizeOf(options.pool));
+  return new LazyConnections(url === undefined ? () => embedded(options.tenantId) : () => ofUrl(url), CONNECTIONS);
 }
 
 function ofApplication(pool: pg.Pool): () => Promise<Source> {
@@ -86,7 +97,10 @@ class LazyConnections implements Connections {
   #ending: Promise<void> | undefined;
   proven = false;
 
-  constructor(private readonly open: () => Promise<Source & { readonly lost?: Promise<void> }>) {}
+  constructor(
+    private readonly open: () => Promise<Source & { readonly lost?: Promise<void> }>,
+    readonly size: number,
+  ) {}
 
   async connect(): Promise<pg.PoolClient> {
     const { pool } = await this.#current();
@@ -142,23 +156,31 @@ function closed(): LedgerError {
 }
 
 /** What Kysely needs of a connection. One that has no `release` is lent, and stays its owner's. */
-type Lent = Pick<pg.ClientBase, "query"> & { readonly release?: () => void };
+type Lent = Pick<pg.ClientBase, "query"> & { readonly release?: (destroy?: boolean) => void };
+
+/** A read of the views may take long; a server that hangs must not keep its caller for ever. */
+const READ_TIMEOUT_MS = 300_000;
 
 /**
- * Connections in the form Kysely asks for. Numbers stay exact even where the application's pool, or `pg` itself, has parsers that
- * turn them into floats.
+ * Connections in the form Kysely asks for. Values are read alike even where the application's pool, or `pg` itself, has parsers
+ * of its own.
  */
 export function kyselyPool(connect: () => Promise<Lent>): PostgresPool {
   const types = exactTypes();
   return {
     async connect() {
       const client = await connect();
-      const query = (text: unknown, values: readonly unknown[] = []): unknown =>
+      let fit = true;
+      const query = async (text: unknown, values: readonly unknown[] = []): Promise<unknown> => {
         // What is no text is a cursor, which brings its own.
-        typeof text === "string"
-          ? client.query({ text, values: [...values], types })
-          : client.query(text as pg.Submittable);
-      return { query, release: () => client.release?.() } as unknown as PostgresPoolClient;
+        if (typeof text !== "string") return client.query(text as pg.Submittable);
+        const asked = { text, values: [...values], types, query_timeout: READ_TIMEOUT_MS };
+        return client.query(asked).catch((error: unknown): never => {
+          fit &&= isClean(error);
+          throw error;
+        });
+      };
+      return { query, release: () => client.release?.(!fit) } as unknown as PostgresPoolClient;
     },
     // Whoever opened them ends them.
     end: async () => {},

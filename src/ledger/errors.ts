@@ -127,6 +127,21 @@ export function ledgerError(error: unknown): Error {
   });
 }
 
+/**
+ * The error with the ids of the operations it leaves open: whoever asks again under the same ids books nothing twice, also where
+ * the first call was carried out unheard.
+ */
+export function withOperations(error: unknown, operationIds: readonly string[]): unknown {
+  if (!(error instanceof LedgerError) || !error.retryable) return error;
+  const { code, name, message, detail, cause } = error;
+  return new LedgerError(code, message, {
+    name,
+    retryable: true,
+    detail: { ...detail, operation_ids: operationIds },
+    cause,
+  });
+}
+
 /** The error of an answer whose status is `error`. */
 export function errorOf(answer: Answer, operationId: string): LedgerError {
   const { path, rule } = answer.result;

@@ -18,7 +18,7 @@ type Connect = () => Promise<pg.PoolClient>;
 /** Tells others, throttled: at once after a quiet while, then once more after a burst. */
 export class Announcer {
   #timer: NodeJS.Timeout | undefined;
-  #lastAt = 0;
+  #lastAt = Number.NEGATIVE_INFINITY;
   #sending: Promise<void> = Promise.resolve();
 
   constructor(
@@ -28,7 +28,7 @@ export class Announcer {
 
   note(): void {
     if (this.#timer) return;
-    const wait = Math.max(0, this.#lastAt + ANNOUNCE_EVERY_MS - Date.now());
+    const wait = Math.max(0, this.#lastAt + ANNOUNCE_EVERY_MS - performance.now());
     this.#timer = setTimeout(() => this.#announce(), wait);
     this.#timer.unref();
   }
@@ -42,7 +42,7 @@ export class Announcer {
   #announce(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#lastAt = Date.now();
+    this.#lastAt = performance.now();
     // Whoever missed it looks by itself.
     this.#sending = this.#send().catch(() => {});
   }
@@ -61,7 +61,7 @@ export class Announcer {
 
 /** Hears others on one connection, which is had when the first feed waits and given back when the last one ends. */
 export class Listener {
-  #client: Promise<pg.PoolClient | undefined> | undefined;
+  #session: Session | undefined;
   #feeds = 0;
   /** Counts hints, so that one that comes while a feed is reading is not lost. */
   #hints = 0;
@@ -78,7 +78,7 @@ export class Listener {
     let heard = this.#hints;
     return {
       next: async (signal) => {
-        this.#client ??= this.#listen();
+        this.#session ??= this.#listen();
         if (heard === this.#hints) await this.#wait(signal);
         heard = this.#hints;
       },
@@ -91,11 +91,10 @@ export class Listener {
 
   /** Gives the connection back; a feed that goes on waiting has another. */
   async close(): Promise<void> {
-    const client = this.#client;
-    this.#client = undefined;
+    const session = this.#session;
+    this.#session = undefined;
     this.#hint();
-    // It still listens: nobody else should get it.
-    (await client)?.release(true);
+    await session?.end();
   }
 
   async #wait(signal: AbortSignal | undefined): Promise<void> {
@@ -107,35 +106,52 @@ export class Listener {
     this.#waiting.delete(wake);
   }
 
-  async #listen(): Promise<pg.PoolClient | undefined> {
-    try {
-      const client = await this.connect();
-      client.on("notification", () => this.#hint());
-      client.once("error", () => this.#lose(client));
-      try {
-        await follow(client, this.tenantId);
-      } catch (error) {
-        client.release(true);
-        throw error;
-      }
-      // What came before it listened is found by looking once more.
-      this.#hint();
-      return client;
-    } catch {
-      this.#client = undefined;
-      return undefined;
-    }
-  }
-
-  /** The next wait connects again. */
-  #lose(client: pg.PoolClient): void {
-    if (!this.#client) return;
-    this.#client = undefined;
-    client.release(true);
+  #listen(): Session {
+    const session = new Session(this.connect, this.tenantId, () => this.#hint());
+    // The next wait connects again; a session that was replaced meanwhile is nobody's any more.
+    void session.over.then(() => {
+      if (this.#session === session) this.#session = undefined;
+    });
+    return session;
   }
 
   #hint(): void {
     this.#hints += 1;
     for (const wake of this.#waiting) wake();
+  }
+}
+
+/** One connection that listens, from being asked for to being given back, which happens once. */
+class Session {
+  /** Settles when it hears no more, for whatever reason. */
+  readonly over: Promise<void>;
+  readonly #asked: Promise<pg.PoolClient | undefined>;
+  #end: () => void = () => {};
+
+  constructor(connect: Connect, tenantId: string, hint: () => void) {
+    this.over = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.#asked = this.#listen(connect, tenantId, hint);
+    // Nobody else should get a connection that listens.
+    void Promise.all([this.#asked, this.over]).then(([client]) => client?.release(true));
+  }
+
+  async end(): Promise<void> {
+    this.#end();
+    await this.#asked;
+  }
+
+  async #listen(connect: Connect, tenantId: string, hint: () => void): Promise<pg.PoolClient | undefined> {
+    const client = await connect().catch(() => undefined);
+    if (!client) {
+      this.#end();
+      return undefined;
+    }
+    client.on("notification", hint);
+    client.once("error", this.#end);
+    // What came before it listened is found by looking once more.
+    await follow(client, tenantId).then(hint, this.#end);
+    return client;
   }
 }

@@ -6,20 +6,25 @@ import type { Hold } from "./writer.js";
 /** Renewed this often per lease, so that one renewal may fail. */
 const RENEWALS_PER_LEASE = 3;
 
+/** The longest that a timer of Node can wait; beyond it fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Holds due this close together are renewed in one call. */
 const SLACK = 0.1;
 
 export class Leases {
   readonly #holds = new Map<string, Hold & { dueAt: number }>();
   #timer: NodeJS.Timeout | undefined;
+  #nextAt = Number.POSITIVE_INFINITY;
   #stopped = false;
 
   constructor(private readonly send: (operations: readonly Operation[], lane: string) => Promise<Answer[]>) {}
 
   keep(hold: Hold): void {
     if (this.#stopped) return;
-    this.#holds.set(hold.nodeId, { ...hold, dueAt: Date.now() + hold.leaseMs / RENEWALS_PER_LEASE });
-    this.#schedule();
+    const dueAt = performance.now() + hold.leaseMs / RENEWALS_PER_LEASE;
+    this.#holds.set(hold.nodeId, { ...hold, dueAt });
+    if (dueAt < this.#nextAt) this.#wakeAt(dueAt);
   }
 
   drop(nodeId: string): void {
@@ -33,16 +38,23 @@ export class Leases {
   }
 
   #schedule(): void {
+    let dueAt = Number.POSITIVE_INFINITY;
+    for (const hold of this.#holds.values()) dueAt = Math.min(dueAt, hold.dueAt);
+    this.#wakeAt(dueAt);
+  }
+
+  #wakeAt(dueAt: number): void {
     clearTimeout(this.#timer);
-    if (this.#stopped || this.#holds.size === 0) return;
-    const dueAt = Math.min(...[...this.#holds.values()].map((hold) => hold.dueAt));
-    this.#timer = setTimeout(() => void this.#renew(), Math.max(0, dueAt - Date.now()));
+    this.#nextAt = dueAt;
+    if (this.#stopped || dueAt === Number.POSITIVE_INFINITY) return;
+    const wait = Math.min(Math.max(0, dueAt - performance.now()), LONGEST_TIMER_MS);
+    this.#timer = setTimeout(() => void this.#renew(), wait);
     // A lease is no reason for the process to go on.
     this.#timer.unref();
   }
 
   async #renew(): Promise<void> {
-    const now = Date.now();
+    const now = performance.now();
     const due = [...this.#holds.values()].filter((hold) => hold.dueAt <= now + hold.leaseMs * SLACK);
     for (const hold of due) hold.dueAt = now + hold.leaseMs / RENEWALS_PER_LEASE;
     // Before they are answered: a pool that has to wait must not keep the others waiting.

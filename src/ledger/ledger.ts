@@ -1,24 +1,33 @@
 /** The typed client of one tenant: calls of functions and reads of views, retried, coalesced and told apart by error. */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { Kysely, PostgresDialect, type Selectable } from "kysely";
 import pLimit, { type LimitFunction } from "p-limit";
 import type pg from "pg";
 import { migrate } from "../database/migrate.js";
 import type { MigrateOptions } from "../database/migrate-options.js";
 import type { LedgerViews, SpentBreakdownRow, TrajectoryRow } from "../database/schema.generated.js";
-import { BudgetPool, type OpenPoolOptions, openPool } from "./budget-pool.js";
+import { BudgetPool } from "./budget-pool.js";
 import { submit } from "./call.js";
 import { Caller } from "./caller.js";
-import { canonicalOperation } from "./canonical.js";
-import { BATCH, Coalescer, type RequestOptions, Series } from "./coalescer.js";
+import { asSent } from "./canonical.js";
+import { BATCH, Coalescer, lanesOf, type RequestOptions, Series } from "./coalescer.js";
 import { type Connections, connections, kyselyPool } from "./connection.js";
-import { LedgerError } from "./errors.js";
+import { LedgerError, withOperations } from "./errors.js";
 import { type EventsOptions, feed, type LedgerEvent } from "./feed.js";
 import { feedSource } from "./feed-source.js";
 import { Announcer, Listener } from "./hints.js";
 import { Leases } from "./leases.js";
+import { type OpenPoolOptions, openPool } from "./open-pool.js";
 import type { Answer, Budget, Operation } from "./protocol.js";
 import type { RetryCounts } from "./retry.js";
-import { ledgerOptions, parse } from "./schemas.js";
+import {
+  operations as anyOperations,
+  applyOptions,
+  eventsOptions,
+  ledgerOptions,
+  parse,
+  transactionOptions,
+} from "./schemas.js";
 import { on, type TransactionLedger, type Work, withTransaction } from "./transaction.js";
 import type { ApplyOptions, Writer } from "./writer.js";
 
@@ -46,8 +55,8 @@ export interface LedgerStatistics {
 /** An operation that may be written to more than once is known by its id: the most that one atomic call takes. */
 const ATOMIC_MOST = 1_000;
 
-/** Transactions at once: each keeps a connection while it waits, and those inside must find one to read by. */
-const TRANSACTIONS = 6;
+/** Calls under way, and transactions, at once. */
+const MOST_AT_ONCE = 6;
 
 /** A tenant's ledger. Made by `createLedger`. */
 export class Ledger {
@@ -61,7 +70,9 @@ export class Ledger {
   readonly #coalescer: Coalescer;
   readonly #announcer: Announcer;
   readonly #listener: Listener;
-  readonly #transactions: LimitFunction = pLimit(TRANSACTIONS);
+  readonly #transactions: LimitFunction;
+  /** The pools of the transaction that we are in the work of. */
+  readonly #inside = new AsyncLocalStorage<ReadonlySet<string>>();
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #ending = new AbortController();
   #calls = 0;
@@ -72,15 +83,27 @@ export class Ledger {
     this.tenantId = tenantId;
     this.#connections = connections(options);
     this.#caller = new Caller(this.#connections);
+    // Calls and transactions keep a connection while they wait: those that read beside them, and the listener, must find one.
+    const atOnce = Math.min(MOST_AT_ONCE, Math.max(1, Math.floor((this.#connections.size - 4) / 2)));
+    this.#transactions = pLimit(atOnce);
     const connect = (): Promise<pg.PoolClient> => this.#connections.connect();
     this.db = new Kysely<LedgerViews>({ dialect: new PostgresDialect({ pool: kyselyPool(connect) }) }).withSchema(
       "ledger",
     );
     this.#announcer = new Announcer(connect, tenantId);
     this.#listener = new Listener(connect, tenantId);
-    this.#coalescer = new Coalescer((operations, atomic) => this.#submit(operations, atomic), { coalesce });
+    this.#coalescer = new Coalescer((operations, atomic) => this.#submit(operations, atomic), {
+      coalesce,
+      maxInFlight: atOnce,
+    });
     this.#leases = new Leases((operations, lane) => this.#send(operations, { lane }));
-    this.#writer = { tenantId, db: this.db, leases: this.#leases, send: (...asked) => this.#send(...asked) };
+    this.#writer = {
+      tenantId,
+      db: this.db,
+      leases: this.#leases,
+      send: (...asked) => this.#send(...asked),
+      read: (reading) => this.#caller.read(reading),
+    };
   }
 
   /**
@@ -90,8 +113,10 @@ export class Ledger {
    * @throws {LedgerError} LG009, LG012; LG008 where `atomic` and one was refused or failed; `retryable` ones when patience ended:
    *   ask again with the same operation ids.
    */
-  apply(operations: readonly Operation[], options: ApplyOptions = {}): Promise<Answer[]> {
-    return this.#send(operations, options);
+  async apply(operations: readonly Operation[], options: ApplyOptions = {}): Promise<Answer[]> {
+    const { atomic = false } = parse(applyOptions, options, "options");
+    parse(anyOperations, operations, "operations");
+    return this.#send(operations, { atomic });
   }
 
   /** Opens a pool; budgets are totals by channel, a channel left out is only observed. Opening the same one again finds it. */
@@ -109,10 +134,18 @@ export class Ledger {
    * `work` writes to, so that it waits rather than loses.
    * @throws {LedgerError} 08007 where the connection broke during COMMIT; what `work` throws, after a rollback.
    */
-  withTransaction<T>({ pools }: { readonly pools: readonly string[] }, work: Work<T>): Promise<T> {
-    const retries = { counts: this.#caller.retries, patience: () => this.#caller.patience() };
+  async withTransaction<T>(options: { readonly pools: readonly string[] }, work: Work<T>): Promise<T> {
+    const { pools } = parse(transactionOptions, options, "options");
+    this.#refuseInside("withTransaction inside withTransaction: one transaction takes all its pools");
+    const { retries } = this.#caller;
+    const run: Work<T> = async (client, inside) => {
+      // Our own calls on these pools would only wait for this one, and keep others out meanwhile.
+      const giveBack = this.#coalescer.reserve(pools);
+      return this.#inside.run(new Set(pools), () => work(client, inside)).finally(giveBack);
+    };
+    const attempts = { counts: retries, patience: () => this.#caller.patience() };
     return this.#track(
-      this.#transactions(() => withTransaction(this.#connections, this.tenantId, pools, work, retries)),
+      this.#transactions(() => withTransaction(this.#connections, this.tenantId, pools, run, attempts)),
     );
   }
 
@@ -152,6 +185,7 @@ export class Ledger {
    * per pool. Keep the cursor of the last event you are done with, and go on `after` it, in any process.
    */
   async *events(options: EventsOptions = {}): AsyncGenerator<LedgerEvent, void, undefined> {
+    parse(eventsOptions, options, "options");
     const signals = [this.#ending.signal, ...(options.signal ? [options.signal] : [])];
     const hints = this.#listener.open();
     try {
@@ -183,6 +217,7 @@ export class Ledger {
 
   /** Waits for what is under way, ends feeds and leases, and gives connections back. Open holds end by their leases. */
   async close(): Promise<void> {
+    this.#refuseInside("close inside withTransaction, which it would wait for");
     this.#ending.abort();
     this.#leases.stop();
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
@@ -197,7 +232,8 @@ export class Ledger {
       const rule = `an atomic call takes at most ${ATOMIC_MOST} operations`;
       throw new LedgerError("LG001", `${rule}`, { detail: { path: "", rule } });
     }
-    const canonical = operations.map(canonicalOperation);
+    // As they are now: what the caller changes later must not change what is sent again.
+    const canonical = operations.map(asSent);
     const size = atomic ? ATOMIC_MOST : BATCH;
     const parts: Operation[][] = [];
     for (let from = 0; from < canonical.length; from += size) parts.push(canonical.slice(from, from + size));
@@ -208,7 +244,24 @@ export class Ledger {
   }
 
   #request(operations: readonly Operation[], options: RequestOptions): Promise<Answer[]> {
-    return this.#track(this.#coalescer.request(operations, options));
+    const inside = this.#inside.getStore();
+    const named = [...operations.flatMap(lanesOf), options.lane];
+    if (inside && named.some((lane) => lane !== undefined && inside.has(lane))) {
+      this.#refuseInside(
+        "this pool is the transaction's: write through the ledger that withTransaction gives to the work",
+      );
+    }
+    const ids = operations.map(({ operation_id }) => operation_id);
+    return this.#track(
+      this.#coalescer.request(operations, options).catch((error: unknown): never => {
+        throw withOperations(error, ids);
+      }),
+    );
+  }
+
+  /** @throws {LedgerError} LG001 in the work of `withTransaction`. */
+  #refuseInside(rule: string): void {
+    if (this.#inside.getStore()) throw new LedgerError("LG001", rule, { detail: { path: "", rule } });
   }
 
   async #submit(operations: readonly Operation[], atomic: boolean): Promise<Answer[]> {

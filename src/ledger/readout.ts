@@ -26,8 +26,8 @@ export interface Readout {
  * Reads balances and deadline of a pool.
  * @throws {LedgerError} LG002 where there is no such pool, or the caller may not see it.
  */
-export async function readout({ db, tenantId }: Writer, poolId: string): Promise<Readout> {
-  const rows = await db
+export async function readout({ db, tenantId, read }: Writer, poolId: string): Promise<Readout> {
+  const query = db
     .selectFrom("channels as own")
     .innerJoin("pools as pool", (join) =>
       join.onRef("pool.tenant_id", "=", "own.tenant_id").onRef("pool.pool_id", "=", "own.pool_id"),
@@ -40,8 +40,8 @@ export async function readout({ db, tenantId }: Writer, poolId: string): Promise
     )
     .where("own.tenant_id", "=", tenantId)
     .where("own.pool_id", "=", poolId)
-    .select(["own.channel", "own.measured", "own.reserved", "own.payer_pool_id", "payer.free", "pool.deadline_at"])
-    .execute();
+    .select(["own.channel", "own.measured", "own.reserved", "own.payer_pool_id", "payer.free", "pool.deadline_at"]);
+  const rows = await read(() => query.execute());
   const by = new Map(rows.map((row) => [row.channel, row]));
   const [tokens, usd, iterations] = ["tokens", "usd", "iterations"].map((channel) => by.get(channel));
   if (!tokens || !usd || !iterations) {

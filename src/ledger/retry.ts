@@ -32,14 +32,14 @@ export async function retrying<T>(
   patience: () => Patience = () => PATIENCE,
   kind: (error: unknown) => ReturnType<typeof kindOf> = kindOf,
 ): Promise<T> {
-  const since = Date.now();
+  const since = performance.now();
   let conflicts = 0;
   const again = (error: unknown): boolean => {
     const { conflicts: most, connectionMs } = patience();
     const reason = kind(error);
     if (reason === "final") return false;
     if (reason === "conflict" && ++conflicts >= most) return false;
-    if (reason === "connection" && Date.now() - since >= connectionMs) return false;
+    if (reason === "connection" && performance.now() - since >= connectionMs) return false;
     counts[reason] += 1;
     return true;
   };

@@ -20,11 +20,21 @@ const milliseconds = z.number().int().positive();
 
 const tags = z.record(z.string(), z.string());
 
+/** Other spellings of the channels that every pool has: a budget on one of them would cap nothing that anybody spends. */
+const MISSPELT = /^(?:tokens?|iterations?|usd|dollars?)$/i;
+
+const channel = id
+  .refine((name) => name === "tokens" || name === "iterations" || name === "usd" || !MISSPELT.test(name), {
+    error: "is no channel: tokens, iterations and usd are spelt so",
+  })
+  // It would be lost on the way through an object.
+  .refine((name) => name !== "__proto__", "cannot be the name of a channel");
+
 /** Ceilings or totals, by channel. */
-export const budget = z.record(id, notNegative.optional());
+export const budget = z.record(channel, notNegative.optional());
 
 /** Changes of totals, by channel; they may be negative. */
-export const amounts = z.record(id, amount);
+export const amounts = z.record(channel, amount);
 
 const spendFields = {
   iterations: notNegative.optional(),
@@ -42,6 +52,22 @@ const spendFields = {
 
 /** What was consumed. */
 export const spend = z.strictObject(spendFields);
+
+/** What an executor reports. Left out = not reported. */
+export const usageEvent = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("tokens"),
+    input: notNegative.optional(),
+    output: notNegative.optional(),
+    cacheRead: notNegative.optional(),
+    cacheWrite: notNegative.optional(),
+    reasoning: notNegative.optional(),
+  }),
+  z.strictObject({ type: z.literal("cost"), usd: notNegative.optional(), usdKnown: z.boolean().optional() }),
+  z.strictObject({ type: z.literal("iteration") }),
+  z.strictObject({ type: z.literal("resource"), name: id, amount: notNegative }),
+  z.object({ type: z.literal("progress") }),
+]);
 
 const call = { provider: id.optional(), model: id.optional(), provider_request_id: id.optional() };
 
@@ -63,13 +89,51 @@ const attribution = {
   lines: z.array(line).min(1).optional(),
 };
 
-/** Options of `createLedger` besides a pool of the application's. */
-export const ledgerOptions = z.strictObject({
-  connectionString: z.string().min(1).optional(),
-  pool: z.custom((value) => typeof (value as { connect?: unknown } | undefined)?.connect === "function").optional(),
-  tenantId: id,
-  coalesce: z.boolean().optional(),
-});
+/** Options of `createLedger`. */
+export const ledgerOptions = z
+  .strictObject({
+    connectionString: z
+      .string()
+      .regex(/^postgres(?:ql)?:\/\//, "must be of the form postgres://user:password@host:port/database")
+      .optional(),
+    pool: z
+      .custom((value) => typeof (value as { connect?: unknown } | undefined)?.connect === "function", {
+        error: "must be a pool of pg",
+      })
+      .optional(),
+    tenantId: id,
+    coalesce: z.boolean().optional(),
+  })
+  .refine(({ connectionString, pool }) => connectionString === undefined || pool === undefined, {
+    path: ["pool"],
+    error: "is given beside connectionString: give one of them",
+  });
+
+const signal = z.custom((value) => value instanceof AbortSignal, { error: "must be an AbortSignal" }).optional();
+
+/** Options of `apply`. */
+export const applyOptions = z.strictObject({ atomic: z.boolean().optional() });
+
+/** Operations, as far as they must be to be sent. */
+export const operations = z.array(z.record(z.string(), z.unknown()));
+
+/** Options of `events`. */
+export const eventsOptions = z
+  .strictObject({
+    run: id.optional(),
+    pool: id.optional(),
+    after: z.string().optional(),
+    last: z.number().int().nonnegative().optional(),
+    follow: z.boolean().optional(),
+    signal,
+  })
+  .refine(({ after, last }) => after === undefined || last === undefined, {
+    path: ["last"],
+    error: "is given beside after: give one of them",
+  });
+
+/** Options of `withTransaction`. */
+export const transactionOptions = z.strictObject({ pools: z.array(id).max(1_000) });
 
 /** Options of `openPool`. */
 export const openPoolOptions = z.strictObject({
@@ -134,10 +198,18 @@ export const plainOptions = z.strictObject(any);
  * @throws {LedgerError} LG001 with `path` (below `what`) and `rule`.
  */
 export function parse<S extends z.ZodType>(schema: S, value: unknown, what: string): z.output<S> {
+  // An own key of that name is dropped by those who copy objects: better said than lost.
+  if (typeof value === "object" && value !== null && Object.hasOwn(value, "__proto__")) {
+    throw refused([what, "__proto__"].join("."), "cannot be the name of a key");
+  }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const path = [what, ...(issue?.path ?? [])].join(".");
   const rule = issue?.message ?? "is malformed";
-  throw new LedgerError("LG001", `${path}: ${rule}`, { detail: { path, rule } });
+  throw refused(path, rule);
+}
+
+function refused(path: string, rule: string): LedgerError {
+  return new LedgerError("LG001", `${path}: ${rule}`, { detail: { path, rule } });
 }

@@ -2,11 +2,13 @@
 import { Kysely, PostgresDialect } from "kysely";
 import type pg from "pg";
 import type { LedgerViews } from "../database/schema.generated.js";
-import { BudgetPool, type OpenPoolOptions, openPool } from "./budget-pool.js";
-import { apply, begin, commit, lockPools, takeOver } from "./call.js";
-import { canonicalOperation } from "./canonical.js";
+import { BudgetPool } from "./budget-pool.js";
+import { apply, begin, commit, lockPools, rollback, takeOver } from "./call.js";
+import { asSent } from "./canonical.js";
 import { type Connections, kyselyPool } from "./connection.js";
 import { kindOf, LedgerError, ledgerError, RESOLUTION_UNKNOWN, sqlState } from "./errors.js";
+import { lend } from "./lending.js";
+import { type OpenPoolOptions, openPool } from "./open-pool.js";
 import type { Answer, Budget, Operation } from "./protocol.js";
 import { type Patience, type RetryCounts, retrying } from "./retry.js";
 import type { ApplyOptions, Writer } from "./writer.js";
@@ -27,10 +29,14 @@ export function on(client: pg.ClientBase, tenantId: string): TransactionLedger {
     dialect: new PostgresDialect({ pool: kyselyPool(async () => ({ query: client.query.bind(client) })) }),
   }).withSchema("ledger");
   const send = async (operations: readonly Operation[], { atomic = false }: ApplyOptions = {}): Promise<Answer[]> =>
-    apply(client, tenantId, operations.map(canonicalOperation), atomic).catch((error: unknown): never => {
+    apply(client, tenantId, operations.map(asSent), atomic).catch((error: unknown): never => {
       throw ledgerError(error);
     });
-  const writer: Writer = { tenantId, db, send };
+  const read = <T>(reading: () => Promise<T>): Promise<T> =>
+    reading().catch((error: unknown): never => {
+      throw ledgerError(error);
+    });
+  const writer: Writer = { tenantId, db, send, read };
   return {
     tenantId,
     db,
@@ -79,33 +85,36 @@ async function once<T>(
   work: Work<T>,
 ): Promise<T> {
   const client = await connections.connect();
-  let broken = false;
-  const noteBroken = (): void => {
-    broken = true;
-  };
-  client.on("error", noteBroken).on("end", noteBroken);
   let fit = false;
   try {
     await lockPools(client, tenantId, pools);
     await begin(client);
     await takeOver(client, tenantId, pools);
+    const loan = lend(client);
     let result: T;
     try {
-      result = await work(client, on(client, tenantId));
+      result = await work(loan.client, on(loan.client, tenantId));
     } catch (error) {
-      const own = !broken && sqlState(error) === undefined;
-      if (!broken) await client.query("rollback");
-      fit = !broken;
-      throw own ? new OwnError(error) : error;
+      loan.recall();
+      fit = await undo(client);
+      throw loan.causedBy(error) || loan.causedBy((error as Error | null)?.cause) ? error : new OwnError(error);
     }
+    loan.recall();
     await conclude(client);
     fit = true;
     return result;
   } finally {
-    client.off("error", noteBroken).off("end", noteBroken);
     // Where it stopped in between, the session may still hold the locks that lock_pools took: they go with the connection.
     client.release(!fit);
   }
+}
+
+/** Whether the connection is good for others: where it cannot even roll back, the server does so by itself. */
+function undo(client: pg.PoolClient): Promise<boolean> {
+  return rollback(client).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function conclude(client: pg.PoolClient): Promise<void> {

@@ -1,7 +1,7 @@
 /** What a budget pool is made on: somebody who writes for a tenant. A ledger of its own, or a transaction of the caller's. */
 import type { Kysely } from "kysely";
 import type { LedgerViews } from "../database/schema.generated.js";
-import { errorOf } from "./errors.js";
+import { errorOf, LedgerError } from "./errors.js";
 import type { Answer, Operation } from "./protocol.js";
 
 /** How to send a batch. */
@@ -17,6 +17,8 @@ export interface Writer {
   readonly db: Kysely<LedgerViews>;
   /** Sends a batch; `lane` names the pool of operations that do not name it themselves. */
   send(operations: readonly Operation[], options?: ApplyOptions & { lane?: string }): Promise<Answer[]>;
+  /** Runs a read of `db`, again where that can help; its errors are the ledger's. */
+  read<T>(read: () => Promise<T>): Promise<T>;
   /** Keeps the lease of a hold alive from now on; absent where nobody could. */
   readonly leases?: { keep(hold: Hold): void; drop(nodeId: string): void };
 }
@@ -26,6 +28,21 @@ export interface Hold {
   readonly nodeId: string;
   readonly poolId: string;
   readonly leaseMs: number;
+}
+
+/**
+ * Sends one operation that can only be done or be wrong.
+ * @throws {LedgerError} where the answer is an error; the refusal's code where it is refused all the same.
+ */
+export async function sendDone(writer: Writer, operation: Operation, lane?: string): Promise<Answer> {
+  const answer = await sendOne(writer, operation, lane);
+  const { code, result } = answer;
+  if (code === null) return answer;
+  const { operation_id } = operation;
+  throw new LedgerError(code, `${operation.op} was refused (operation ${operation_id})`, {
+    name: "refused",
+    detail: { ...result, operation_id },
+  });
 }
 
 /**

@@ -28,7 +28,7 @@ describe("openEmbedded", () => {
     const urls = [...opened.map(({ url }) => url), again.url];
     expect(new Set(urls.filter((_, index) => index !== 3))).toEqual(new Set([again.url]));
     expect(opened[3]?.url).not.toBe(again.url);
-    expect(new URL(again.url).username).toMatch(/^agent_ledger_[0-9a-f]{16}$/);
+    expect(new URL(again.url).username).toMatch(/^agent_ledger_[0-9a-f]{40}$/);
   });
 
   it("logs in as a writer of that tenant and no superuser", async () => {

@@ -156,7 +156,7 @@ describe("a spend", () => {
   });
 
   it("is folded from events: what nobody reported is unknown", () => {
-    expect(spendFrom([])).toEqual({ iterations: 0, usd_known: false });
+    expect(spendFrom([])).toEqual({ iterations: 0, tokens_known: false, usd_known: false });
     expect(
       spendFrom([
         { type: "tokens", input: 100, output: 20, cacheRead: 60 },
@@ -174,12 +174,20 @@ describe("a spend", () => {
       input_tokens: 150,
       output_tokens: 25,
       cache_read_tokens: 60,
-      cache_write_tokens: 0,
       reasoning_tokens: 5,
       usd: "0.3",
       resources: { gpu_seconds: { amount: "2.75" } },
     });
-    expect(spendFrom([{ type: "cost", usd: 0 }])).toEqual({ iterations: 0, usd: "0" });
+    expect(spendFrom([{ type: "cost", usd: 0 }])).toEqual({ iterations: 0, tokens_known: false, usd: "0" });
+    expect(
+      spendFrom([
+        { type: "tokens", input: 10, output: undefined },
+        { type: "tokens", input: 5, output: 2 },
+      ]),
+    ).toMatchObject({ input_tokens: 15, output_tokens: 2, tokens_known: false });
+    expect(() => spendFrom([{ type: "tokens", input: Number.NaN, output: 1 }])).toThrow(
+      expect.objectContaining({ code: "LG001", detail: expect.objectContaining({ path: "events.0.input" }) }),
+    );
     expect(
       spendFrom([
         { type: "cost", usd: 1 },

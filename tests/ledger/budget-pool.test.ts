@@ -121,6 +121,27 @@ describe("a pool", () => {
     await expect(ledger.pool("nowhere").readout()).rejects.toMatchObject({ code: "LG002" });
   });
 
+  it("is not there where its parent had no room for it", async () => {
+    const ledger = await clients.open();
+    await ledger.openPool({ tokens: 100 }, { poolId: "month" });
+    const refused = ledger.openPool({ tokens: 1_000 }, { poolId: "r", parentPoolId: "month" });
+    await expect(refused).rejects.toMatchObject({
+      code: "budget-exhausted",
+      name: "refused",
+      retryable: false,
+      detail: { shortfall: [{ channel: "tokens", requested: "1000", free: "100" }] },
+    });
+  });
+
+  it("can be corrected by the id that booked it", async () => {
+    const ledger = await clients.open();
+    const pool = await ledger.openPool({ usd: 1 }, { poolId: "p", unknownUsd: "flag" });
+    const { operationId } = await pool.observe({ input_tokens: 1, output_tokens: 1 });
+    const spend = { iterations: 0, input_tokens: 1, output_tokens: 1, usd: "0.25" };
+    await ledger.apply([{ op: "correct", operation_id: "c", of: operationId, reason: "receipt", spend }]);
+    expect(await pool.readout()).toMatchObject({ usdLeft: "0.75", usdKnown: true });
+  });
+
   it("is found again by opening it again, and not by opening another of its name", async () => {
     const ledger = await clients.open();
     const id = "p".repeat(200);
@@ -190,6 +211,9 @@ describe("a pool", () => {
   it.each([
     ["budget.tokens", (open: Open) => open.openPool({ tokens: -1 })],
     ["budget.usd", (open: Open) => open.openPool({ usd: "much" })],
+    ["budget.token", (open: Open) => open.openPool({ token: 100 })],
+    ["budget.USD", (open: Open) => open.pool("p").reserve({ USD: 4 }, { label: "w" })],
+    ["budget.__proto__", (open: Open) => open.openPool(JSON.parse('{"__proto__": 5}'))],
     ["options.label", (open: Open) => open.pool("p").reserve({}, {} as never)],
     ["options.leaseMs", (open: Open) => open.pool("p").reserve({}, { label: "w", leaseMs: -5 })],
     ["options", (open: Open) => open.pool("p").observe({}, { turns: 1 } as never)],

@@ -110,6 +110,21 @@ describe("the coalescer", () => {
     ]);
   });
 
+  it("sends nothing for a pool that somebody of this process has, and others meanwhile", async () => {
+    const wire = gated();
+    const coalescer = new Coalescer(wire.send);
+    const [one, other] = [coalescer.reserve(["a"]), coalescer.reserve(["a", "c"])];
+    for (const pool of ["a", "b", "c"]) void coalescer.request([meter(pool, pool)], { atomic: false });
+    await turn();
+    expect(wire.sent()).toEqual([["b"]]);
+    other();
+    await turn();
+    expect(wire.sent()).toEqual([["b"], ["c"]]);
+    one();
+    await turn();
+    expect(wire.sent()).toEqual([["b"], ["c"], ["a"]]);
+  });
+
   it("sends the parts of one batch one after the other, and none after one that failed", async () => {
     const wire = gated();
     const coalescer = new Coalescer(wire.send, { maxOperations: 1 });

@@ -109,6 +109,42 @@ describe("apply", () => {
   });
 });
 
+describe("options that there are not", () => {
+  it("are refused, before anything is sent or read", async () => {
+    const ledger = await clients.open();
+    const code = { code: "LG001" };
+    await expect(ledger.apply([open], { atomik: true } as object)).rejects.toMatchObject(code);
+    await expect(ledger.apply(open as never)).rejects.toMatchObject(code);
+    await expect(ledger.apply([null as never])).rejects.toMatchObject(code);
+    await expect(ledger.events({ runId: "r" } as object).next()).rejects.toMatchObject(code);
+    await expect(ledger.events({ after: "now", last: 5 }).next()).rejects.toMatchObject(code);
+    await expect(ledger.withTransaction({ pool: "p" } as never, async () => {})).rejects.toMatchObject(code);
+    expect(ledger.statistics().calls).toBe(0);
+  });
+});
+
+it("names the operations that an outage leaves open", async () => {
+  const ledger = createLedger({ connectionString: "postgres://nobody@127.0.0.1:1/nowhere", tenantId: "t" });
+  await expect(ledger.apply([open, meter(1)])).rejects.toMatchObject({
+    code: "08006",
+    retryable: true,
+    detail: { operation_ids: ["open", expect.any(String)] },
+  });
+  await expect(ledger.pool("p").readout()).rejects.toMatchObject({ code: "08006", retryable: true });
+  await ledger.close();
+});
+
+it("sends what was asked, not what it was made into later", async () => {
+  const ledger = await clients.open();
+  await ledger.apply([open]);
+  const detail = { step: 1 };
+  const sent = ledger.apply([{ ...meter(1), detail }]);
+  detail.step = 2;
+  await sent;
+  const row = await ledger.db.selectFrom("journal").select("detail").where("kind", "=", "metered").executeTakeFirst();
+  expect(row?.detail).toEqual({ step: 1 });
+});
+
 describe("a client", () => {
   it("uses a pool of the application's, exactly, and leaves it open", async () => {
     const { tenantId, ...owner } = await clients.open();
@@ -155,7 +191,10 @@ describe("a client", () => {
   it.each([
     [{ tenantId: "" }, "options.tenantId"],
     [{ tenantId: "t", connectionString: "" }, "options.connectionString"],
+    [{ tenantId: "t", connectionString: "htp:/x" }, "options.connectionString"],
     [{ tenantId: "t", pool: {} }, "options.pool"],
+    [{ tenantId: "t", pool: new pg.Pool({ max: 3 }) }, "options.pool"],
+    [{ tenantId: "t", pool: new pg.Pool(), connectionString: "postgres://h/d" }, "options.pool"],
     [{ tenantId: "t", colesce: true }, "options"],
   ])("is not made of %j", (options, path) => {
     expect(() => createLedger(options as never)).toThrow(

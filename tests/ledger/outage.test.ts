@@ -151,7 +151,7 @@ it("a server that hangs for good: the caller is told after a minute, and may ask
   await signalServer("SIGSTOP");
   try {
     // The client's clock; the server, stopped, is real.
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     const told = outcomeOf(ledger.pool("a").observe(metered, { operationId: "hanging/1" }));
     // It is on its way before the minute begins.
     await pause(200);
@@ -229,7 +229,7 @@ describe("a server that says no", () => {
     [
       "there is no ledger in it",
       (address) => {
-        address.pathname = "/postgres";
+        address.pathname = "/template1";
       },
       "3F000",
     ],

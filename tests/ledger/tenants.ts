@@ -59,7 +59,7 @@ export function useTenants(): Tenants {
         id,
         url,
         ledger(options) {
-          const ledger = createLedger({ connectionString: url, tenantId: id, ...options });
+          const ledger = createLedger({ tenantId: id, ...(!options?.pool && { connectionString: url }), ...options });
           ledgers.push(ledger);
           return ledger;
         },

@@ -1,8 +1,8 @@
 /** A job's rows and its spend commit together; others wait for the locks and nobody loses. */
-import type pg from "pg";
+import pg from "pg";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { connect } from "../../src/database/connect.js";
-import type { Ledger } from "../../src/ledger/ledger.js";
+import { createLedger, type Ledger } from "../../src/ledger/ledger.js";
 import { useClients } from "./client.js";
 
 const clients = useClients();
@@ -159,20 +159,73 @@ describe("withTransaction", () => {
   });
 
   it("says so where the connection breaks during COMMIT", async () => {
-    const ledger = await clients.open();
-    await ledger.openPool({}, { poolId: "p" });
-    const broken = ledger.withTransaction({ pools: ["p"] }, async (client, inside) => {
-      await inside.pool("p").observe(metered);
-      const { rows } = await client.query("select pg_backend_pid() as pid");
-      const query = client.query.bind(client);
+    const { tenantId } = await clients.open();
+    const pool = new pg.Pool({ connectionString: clients.database.url });
+    pool.on("connect", (client) => {
+      const query = client.query.bind(client) as (...all: unknown[]) => unknown;
       // The server dies between the COMMIT's sending and its answer, as far as the client can tell.
-      client.query = ((asked: { text?: string }, ...rest: unknown[]) => {
-        if (asked.text !== "commit") return (query as (...all: unknown[]) => unknown)(asked, ...rest);
+      client.query = (async (asked: { text?: string }, ...rest: unknown[]) => {
+        if (asked.text !== "commit") return query(asked, ...rest);
+        const { rows } = (await query("select pg_backend_pid() as pid")) as pg.QueryResult;
         void clients.database.pool.query("select pg_terminate_backend($1)", [rows[0].pid]);
         return query("select pg_sleep(60)");
       }) as typeof client.query;
     });
+    const ledger = createLedger({ pool, tenantId });
+    await ledger.openPool({}, { poolId: "p" });
+    const broken = ledger.withTransaction({ pools: ["p"] }, (_, inside) => inside.pool("p").observe(metered));
     await expect(broken).rejects.toMatchObject({ code: "08007", name: "transaction_resolution_unknown" });
+    await ledger.close();
+    await pool.end();
+  });
+
+  it("does not repeat the work for an error of its own, also where its connection broke", async () => {
+    const ledger = await clients.open();
+    await ledger.openPool({}, { poolId: "p" });
+    const own = new Error("of the application");
+    let runs = 0;
+    const failing = ledger.withTransaction({ pools: ["p"] }, async (client) => {
+      runs += 1;
+      const { rows } = await client.query("select pg_backend_pid() as pid");
+      await clients.database.pool.query("select pg_terminate_backend($1)", [rows[0].pid]);
+      await client.query("select 1").catch(() => {});
+      throw own;
+    });
+    await expect(failing).rejects.toBe(own);
+    expect(runs).toBe(1);
+  });
+
+  it("takes no statement after its end, and none that would end it", async () => {
+    const ledger = await clients.open();
+    await ledger.openPool({}, { poolId: "p" });
+    let late: Promise<unknown> = Promise.resolve();
+    const failing = ledger.withTransaction({ pools: ["p"] }, async (client) => {
+      await expect(client.query("COMMIT")).rejects.toMatchObject({ code: "LG001" });
+      await expect(client.query("  rollback")).rejects.toMatchObject({ code: "LG001" });
+      await client.query("savepoint s");
+      await client.query("rollback to savepoint s");
+      late = new Promise((resolve) => setTimeout(resolve, 100)).then(() => note(client, ledger, "late"));
+      late.catch(() => {});
+      throw new RangeError("of one branch");
+    });
+    await expect(failing).rejects.toThrow(RangeError);
+    await expect(late).rejects.toMatchObject({ code: "LG001", detail: { path: "client" } });
+    expect(await jobsOf(ledger)).toEqual([]);
+  });
+
+  it("refuses at once what would wait for itself", async () => {
+    const ledger = await clients.open();
+    await ledger.openPool({ tokens: 100 }, { poolId: "p" });
+    await ledger.openPool({}, { poolId: "q" });
+    const code = { code: "LG001" };
+    await ledger.withTransaction({ pools: ["p"] }, async () => {
+      await expect(ledger.pool("p").observe(metered)).rejects.toMatchObject(code);
+      await expect(ledger.withTransaction({ pools: ["q"] }, async () => {})).rejects.toMatchObject(code);
+      await expect(ledger.close()).rejects.toMatchObject(code);
+      // Another pool is nobody's, and reads are anybody's.
+      await ledger.pool("q").observe(metered);
+      expect(await ledger.pool("p").readout()).toMatchObject({ tokensLeft: 100 });
+    });
   });
 });
 

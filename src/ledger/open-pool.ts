@@ -1,0 +1,49 @@
+/** Opening a budget. */
+import { createHash, randomUUID } from "node:crypto";
+import type { z } from "zod";
+import { anyKeys, BudgetPool } from "./budget-pool.js";
+import type { Budget, Operation } from "./protocol.js";
+import * as schemas from "./schemas.js";
+import { sendDone, type Writer } from "./writer.js";
+
+/** Options of `openPool`. */
+export type OpenPoolOptions = z.input<typeof schemas.openPoolOptions>;
+
+/**
+ * Opens a pool. Its operation id is made from `poolId` where that is given, so that opening the same pool again, after a crash
+ * or by another process, finds it; opening it with other content is LG005.
+ */
+export async function openPool(writer: Writer, budget: Budget, options: OpenPoolOptions = {}): Promise<BudgetPool> {
+  const {
+    poolId = randomUUID(),
+    parentPoolId,
+    run,
+    deadlineMs,
+    maxDepth,
+    unknownUsd,
+    tokenCharge,
+    units,
+    ...any
+  } = schemas.parse(schemas.openPoolOptions, options, "options");
+  const totals = schemas.parse(schemas.budget, budget, "budget");
+  const names = new Set([...Object.keys(totals), ...Object.keys(units ?? {})]);
+  await sendDone(writer, {
+    op: "open_pool",
+    operation_id: any.operationId ?? openingId(poolId),
+    ...anyKeys(any),
+    pool_id: poolId,
+    channels: Object.fromEntries([...names].map((name) => [name, { total: totals[name], unit: units?.[name] }])),
+    parent_pool_id: parentPoolId,
+    run,
+    deadline_ms: deadlineMs,
+    max_depth: maxDepth,
+    unknown_usd: unknownUsd,
+    token_charge: tokenCharge,
+  } as Operation);
+  return new BudgetPool(writer, poolId);
+}
+
+/** Ids are at most 200 characters long; a digest stands for a pool id that leaves no room for more. */
+function openingId(poolId: string): string {
+  return `open_pool:${poolId.length <= 190 ? poolId : createHash("sha256").update(poolId).digest("hex")}`;
+}
