@@ -1,11 +1,13 @@
 /** From the options of a verb to an opened ledger, which is closed again when the verb's work is done. */
 import type { Command } from "commander";
 import type pg from "pg";
-import { openEmbedded } from "../database/attach.js";
+import { attach, openEmbedded } from "../database/attach.js";
 import { connect } from "../database/connect.js";
+import { migrate } from "../database/migrate.js";
 import { callerTenant, follow } from "../ledger/call.js";
 import { createLedger, type Ledger } from "../ledger/ledger.js";
 import { UsageError } from "./errors.js";
+import { printError, printJsonError } from "./output.js";
 
 /** The options that every verb has. */
 export interface ConnectionOptions {
@@ -75,6 +77,52 @@ export async function withLedger(options: ConnectionOptions, work: (ledger: Ledg
     await database.release();
   }
 }
+
+/**
+ * The same for a verb that only reads. The embedded server makes whatever tenant is named: where it was not there before, a line says
+ * so, since a name mistyped looks like a tenant that spent nothing.
+ */
+export async function readLedger(options: ConnectionOptions, work: (ledger: Ledger) => Promise<void>): Promise<void> {
+  if (databaseOf(options)) return withLedger(options, work);
+  const server = await attach();
+  try {
+    const isNew = await isNewTenant(server.superuserUrl, tenantAsked(options) ?? LOCAL_TENANT);
+    await withLedger(options, async (ledger) => {
+      if (isNew) tellOfNewTenant(ledger, options);
+      await work(ledger);
+    });
+  } finally {
+    // Not before: a server that nobody uses stops.
+    await server.release();
+  }
+}
+
+function tellOfNewTenant({ tenantId }: Ledger, { json }: ConnectionOptions): void {
+  const message = `Tenant ${tenantId} is new: nothing is in it yet`;
+  if (json) printJsonError({ notice: { message } });
+  else printError(message);
+}
+
+/** Whether the embedded server has no such tenant so far. What else is wrong is met again, and reported, on opening. */
+async function isNewTenant(url: string, tenantId: string): Promise<boolean> {
+  const ask = async (): Promise<string> => {
+    try {
+      await withClient(url, (client) => follow(client, tenantId));
+      return "";
+    } catch (error) {
+      return String((error as { code?: unknown }).code);
+    }
+  };
+  const code = await ask();
+  if (!NO_SCHEMA.includes(code)) return code === NO_TENANT;
+  // An older schema may have the tenant and not what was asked.
+  await migrate(url).catch(() => {});
+  return (await ask()) === NO_TENANT;
+}
+
+const NO_TENANT = "LG012";
+/** What the server says where it has no ledger, or an older one. */
+const NO_SCHEMA = ["3F000", "42883"];
 
 /** Does work on the ledger of an open database. */
 export async function workOn(database: OpenDatabase, work: (ledger: Ledger) => Promise<void>): Promise<void> {

@@ -7,6 +7,9 @@ import { amount } from "./output.js";
 /** Exit codes of every verb. */
 export const EXIT = { ok: 0, failure: 1, usage: 2 } as const;
 
+/** The code of a call that makes no sense as it was typed. */
+export const USAGE = "usage";
+
 /** A call that makes no sense as it was typed: exit code 2. */
 export class UsageError extends Complaint {}
 
@@ -22,7 +25,7 @@ export class NotDone extends Error {
 
 /** A failure in words. */
 export interface Failure {
-  /** LGnnn, a reason of refusal, a SQLSTATE; null where it has none. */
+  /** LGnnn, a reason of refusal, a SQLSTATE, `usage`; null where it has none. */
   readonly code: string | null;
   readonly message: string;
   /** What to do; null where the message says it, or nobody knows. */
@@ -58,6 +61,9 @@ const HINTS: Readonly<Record<string, string>> = {
   "3F000": MIGRATE,
   "42501":
     "the login role may not do that: grant it ledger_writer (ledger_auditor to read only, ledger_admin for tenants and roles)",
+  "25006": "the server takes no writes (a standby, or default_transaction_read_only is on): name the primary's URL",
+  "42704":
+    "the server does not know what is named there: correct the options in the URL; roles of the ledger come from agent-ledger migrate",
   "08006": "the server is gone or cannot be reached: start it, then try again",
   "53300": "the server has no connection left: close some, or raise max_connections",
   "57P01": AGAIN,
@@ -102,14 +108,33 @@ function shortOf(shortfall: readonly Shortfall[] = []): string {
 /** Any failure, in words. `database` is the URL and what the person gave it as; none with the embedded server. */
 export function describeFailure(error: unknown, database?: { url: string; source: string }): Failure {
   if (error instanceof NotDone) return describeAnswer(error);
+  if (error instanceof UsageError) return { code: USAGE, message: error.message, hint: null };
   const code = codeOf(error);
   const message = messageOf(error);
   // Of a lost connection more can be said from what caused it.
   const hint = code === "08006" ? null : hintFor(code);
   if (hint !== null) return { code, message, hint, ...detailOf(error) };
-  const sentence = explain(error, database?.url);
+  const sentence = explain(error, database?.url) ?? explainEncryption(error, database);
   if (sentence === undefined) return { code, message, hint: hintFor(code) ?? surprise(code), ...detailOf(error) };
   return { code, message: sentence.replace(/^DATABASE_URL:/, `${database?.source ?? "DATABASE_URL"}:`), hint: null };
+}
+
+/** Files that a URL names, read before anything is connected. */
+const CERTIFICATES = ["sslrootcert", "sslcert", "sslkey"];
+
+/** What keeps a connection from being encrypted, in a sentence; undefined where it is something else. */
+function explainEncryption(error: unknown, database?: { url: string; source: string }): string | undefined {
+  const source = database?.source ?? "DATABASE_URL";
+  for (let link = error; link instanceof Error; link = link.cause) {
+    // The driver's complaint has no code.
+    if (link.message === "The server does not support SSL connections")
+      return `${source}: the server does not encrypt: say sslmode=disable in the URL, or turn ssl on in the server`;
+    const { code, path } = link as NodeJS.ErrnoException;
+    const named = code === "ENOENT" && database && URL.canParse(database.url) && new URL(database.url).searchParams;
+    const setting = named && CERTIFICATES.find((name) => named.get(name) === path);
+    if (setting) return `${source}: there is no file ${path}: correct ${setting}`;
+  }
+  return undefined;
 }
 
 const surprise = (code: string | null): string | null =>

@@ -34,6 +34,16 @@ export function namedAmount(text: string, before: Readonly<Record<string, string
   return { ...before, [name]: value };
 }
 
+/** Channels that have options of their own. */
+const USUAL_CHANNELS = ["tokens", "iterations", "usd"];
+
+/** `name=amount` of a channel that has no option of its own, added to those before it. */
+export function resourceAmount(text: string, before?: Readonly<Record<string, string>>): Record<string, string> {
+  const name = text.slice(0, text.lastIndexOf("="));
+  if (USUAL_CHANNELS.includes(name)) throw new InvalidArgumentError(`${name} is given by --${name}.`);
+  return namedAmount(text, before);
+}
+
 /** `name=amount,name=amount`, added to those before it. */
 export function namedAmounts(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
   return text.split(",").reduce((all: Record<string, string>, part) => namedAmount(part.trim(), all), { ...before });

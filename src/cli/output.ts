@@ -1,6 +1,7 @@
 /**
  * What the command line prints: JSON for programs, tables for people. Amounts are never rounded and never turned into floats. One
  * notation for what is not known, everywhere: `unknown` where nobody reported anything, a trailing `?` where only a part is known.
+ * Ids, labels and names of files come from anybody: what a terminal would obey in them is shown instead.
  */
 import Table from "cli-table3";
 
@@ -12,6 +13,14 @@ export const UNKNOWN = "unknown";
 
 /** Says what the notation means; printed below what uses it. */
 const LEGEND = "unknown = nobody reported it · ? = a part is unknown, or charged without a receipt";
+
+/** Control characters, invisible ones that reorder what is beside them, and separators of lines. */
+const OBEYED = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+
+/** The same text with nothing in it that a terminal would obey, a line break included: `\u{…}` stands for each. */
+export function visible(text: string): string {
+  return text.replaceAll(OBEYED, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}
 
 /** A decimal text with separators of thousands, exact whatever its size. */
 export function amount(text: string | null): string {
@@ -45,31 +54,50 @@ export function printLegend(): void {
   legendIsOwed = false;
 }
 
+/** A cell: a text, or several below each other. */
+type Cell = string | readonly string[];
+
 /** A table under its title. The first `texts` columns are words, the others numbers. */
-export function printTable(title: string, head: readonly string[], rows: readonly string[][], texts = 1): void {
+export function printTable(title: string, head: readonly string[], rows: readonly Cell[][], texts = 1): void {
   const colAligns = head.map((_, column) => (column < texts ? ("left" as const) : ("right" as const)));
   const table = new Table({ head: [...head], colAligns, chars: WITHOUT_RULES, style: { head: [], border: [] } });
-  table.push(...rows);
-  print(`${title}\n${table.toString()}`);
-  legendIsOwed ||= rows.flat().some((cell) => cell === UNKNOWN || cell.endsWith(" ?"));
+  // Escaped before it is measured and drawn: the line breaks of the drawing are ours.
+  table.push(...rows.map((row) => row.map((cell) => [cell].flat().map(visible).join("\n"))));
+  print(title, ...table.toString().split("\n"));
+  legendIsOwed ||= rows.flat(2).some((cell) => cell === UNKNOWN || cell.endsWith(" ?"));
 }
 
-/** A line, or several, for people. */
-export function print(text = ""): void {
-  process.stdout.write(`${text}\n`);
+/** Lines for people; one that is empty without any. */
+export function print(...lines: readonly string[]): void {
+  process.stdout.write(asLines(lines));
 }
 
-/** A line for people beside the result: failures, and where to go on. */
-export function printError(text: string): void {
-  process.stderr.write(`${text}\n`);
+/** Lines for people beside the result: failures, and where to go on. */
+export function printError(...lines: readonly string[]): void {
+  process.stderr.write(asLines(lines));
+}
+
+function asLines(lines: readonly string[]): string {
+  return `${lines.map(visible).join("\n")}\n`;
 }
 
 /** The one JSON document of a verb. Amounts are the texts that the views give, instants ISO 8601. */
 export function printJson(document: unknown): void {
-  print(JSON.stringify(document, null, 2));
+  process.stdout.write(`${json(document, 2)}\n`);
 }
 
 /** One document of a stream of them. */
 export function printJsonLine(document: unknown): void {
-  print(JSON.stringify(document));
+  process.stdout.write(`${json(document)}\n`);
+}
+
+/** One document on a line beside the result. */
+export function printJsonError(document: unknown): void {
+  process.stderr.write(`${json(document)}\n`);
+}
+
+/** JSON's own rules leave DEL and the controls behind it as they are, which some terminals obey. */
+function json(document: unknown, indent?: number): string {
+  const text = JSON.stringify(document, null, indent);
+  return text.replaceAll(/[\u007f-\u009f]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);
 }

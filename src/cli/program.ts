@@ -15,7 +15,8 @@ import { addTail } from "./commands/tail.js";
 import { addTenant } from "./commands/tenant.js";
 import { addTrajectory } from "./commands/trajectory.js";
 import { addUsage } from "./commands/usage.js";
-import { EXIT } from "./errors.js";
+import { EXIT, USAGE } from "./errors.js";
+import { printError, printJsonError } from "./output.js";
 
 const AFTERWORD = `
 Exit codes:
@@ -30,33 +31,50 @@ Environment:
   AGENT_LEDGER_DEBUG   1 prints where an error happened
 
 Every verb takes --json, --tenant and --database-url; agent-ledger <verb> --help says what else.
-With --json a failure is one line of JSON on standard error: {"error": {code, message, hint, detail?}}.`;
+With --json a failure is one line of JSON on standard error: {"error": {code, message, hint, detail?}}; of a call this
+program does not know, code is usage. A line {"notice": {message}} may come before it.`;
+
+const HELP = "--help says what there is";
 
 /** Runs the verb that the arguments name and answers the exit code. What went wrong is printed. */
 export async function runProgram(args: readonly string[]): Promise<number> {
+  // Looked for everywhere: what is wrong may stand before it, and keep it from being parsed.
+  const json = args.includes("--json");
   try {
-    await createProgram().parseAsync(args, { from: "user" });
+    await createProgram(json).parseAsync(args, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // Commander has printed what is wrong, or the help or version that was asked for.
-    return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    // Commander has printed the help or version that was asked for, or for people what is wrong.
+    if (error.exitCode === 0) return EXIT.ok;
+    if (json) printJsonError({ error: { code: USAGE, message: messageOf(error), hint: HELP } });
+    return EXIT.usage;
   }
   // Verbs that fail set it.
   return Number(process.exitCode ?? EXIT.ok);
 }
 
+/** Help instead of an error is what commander gives where there is no verb to run. */
+function messageOf({ code, message }: CommanderError): string {
+  return code === "commander.help" ? "there is no such verb" : message.replace(/^error: /, "");
+}
+
 /** The program; commander errors are thrown, whatever subcommand they are of. */
-function createProgram(): Command {
+function createProgram(json: boolean): Command {
   const { version, description } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const program = new Command("agent-ledger").description(description).version(version);
   for (const add of [addStart, addMigrate, addTenant, addRole, addPool, addExpire, addImport]) add(program);
   for (const add of [addRuns, addTrajectory, addBreakdown, addUsage, addRefusals, addAudit, addTail]) add(program);
   program.addHelpText("after", AFTERWORD);
-  withThrownErrors(program);
+  withThrownErrors(program, json ? () => {} : printUsageError);
   return program;
 }
 
-function withThrownErrors(command: Command): void {
-  command.exitOverride().showHelpAfterError("(--help says what there is)");
-  for (const below of command.commands) withThrownErrors(below as Command);
+function withThrownErrors(command: Command, writeErr: (text: string) => void): void {
+  command.exitOverride().showHelpAfterError(`(${HELP})`).configureOutput({ writeErr });
+  for (const below of command.commands) withThrownErrors(below as Command, writeErr);
+}
+
+/** What commander says ends with a line break. */
+function printUsageError(text: string): void {
+  printError(...text.replace(/\n$/, "").split("\n"));
 }

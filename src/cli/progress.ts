@@ -1,5 +1,6 @@
 /** Progress of long work, on standard error: a bar for people at a terminal, lines where there is none, nothing with --json. */
 import { SingleBar } from "cli-progress";
+import { printError, visible } from "./output.js";
 
 /** Where an import stands. */
 export interface Progress {
@@ -27,7 +28,8 @@ function drawnBar(): ProgressBar {
   const bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, barsize: 30, ...terminal });
   let started = false;
   return {
-    update: ({ session, done, total }) => {
+    update: ({ session: name, done, total }) => {
+      const session = visible(name);
       if (!started) bar.start(total, 0, { session });
       started = true;
       bar.setTotal(total);
@@ -46,7 +48,7 @@ function plainLines(): ProgressBar {
     update: ({ session, done, total }) => {
       if (Date.now() - last < PAUSE_MS) return;
       last = Date.now();
-      process.stderr.write(`importing: step ${done} of ${total}, ${session}\n`);
+      printError(`importing: step ${done} of ${total}, ${session}`);
     },
     stop: () => {},
   };

@@ -1,5 +1,6 @@
 /** Drawing a run's nodes as a tree. */
 import { renderTree, type TreeNode } from "@pnpm/text.tree-renderer";
+import { visible } from "./output.js";
 
 /** What a node must have to be drawn. */
 export interface Drawable {
@@ -23,15 +24,16 @@ export function drawTree<T extends Drawable>(nodes: readonly T[]): { line: strin
   const inOrder: T[] = [];
   const branch = (node: T): TreeNode => {
     inOrder.push(node);
-    return { label: node.label, nodes: (childrenOf.get(node.node_id) ?? []).map(branch) };
+    // A line break in a label would make two lines of one node.
+    return { label: visible(node.label), nodes: (childrenOf.get(node.node_id) ?? []).map(branch) };
   };
   const lines = (childrenOf.get(null) ?? []).flatMap((root) => renderTree(branch(root)).trimEnd().split("\n"));
-  return inOrder.map((node, index) => ({ line: lines[index] ?? node.label, node }));
+  return inOrder.map((node, index) => ({ line: lines[index] ?? visible(node.label), node }));
 }
 
 /** The same for a list of parts under their sum: labels with the branches before them. */
 export function drawParts(whole: string, parts: readonly string[]): string[] {
-  return renderTree({ label: whole, nodes: [...parts] })
+  return renderTree({ label: whole, nodes: parts.map(visible) })
     .trimEnd()
     .split("\n");
 }

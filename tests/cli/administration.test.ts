@@ -48,6 +48,9 @@ describe("the tenant", () => {
     const { code, stderr } = await run(["runs"], { DATABASE_URL: database.url });
     expect(code).toBe(2);
     expect(stderr).toBe("agent-ledger: The login role acts for all tenants: say which with --tenant\n");
+    const asJson = await run(["runs", "--json"], { DATABASE_URL: database.url });
+    expect(asJson.code).toBe(2);
+    expect(JSON.parse(asJson.stderr).error).toMatchObject({ code: "usage", hint: null });
     expect(await run(["runs", "--tenant", "acme"], { DATABASE_URL: database.url })).toMatchObject({ code: 0 });
     const named = { DATABASE_URL: database.url, AGENT_LEDGER_TENANT: "acme" };
     expect(await run(["runs", "--json"], named)).toEqual({ code: 0, stdout: "[]\n", stderr: "" });
@@ -68,6 +71,22 @@ describe("the tenant", () => {
 });
 
 describe("the database", () => {
+  it.each([
+    ["options=-c%20default_transaction_read_only%3Don", /\(25006\)\n {2}the server takes no writes .*primary/],
+    ["options=-c%20no_such_setting%3D1", /\(42704\)\n {2}the server does not know .*options in the URL/],
+    ["sslmode=no-verify", /^agent-ledger: --database-url: the server does not encrypt: say sslmode=disable in the URL/],
+    [
+      "sslmode=verify-full&sslrootcert=/nowhere/ca.pem",
+      /--database-url: there is no file \/nowhere\/ca\.pem: correct sslrootcert \(ENOENT\)/,
+    ],
+  ])("with ?%s in its URL is no surprise: what to do is said", async (settings, said) => {
+    const verb = ["pool", "open", "q", "--tenant", "acme", "--database-url", `${database.url}?${settings}`];
+    const { code, stdout, stderr } = await run(verb);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(said);
+    expect(stderr).not.toContain("surprise");
+  });
+
   it("is migrated once, and nothing is left to do after that", async () => {
     const server = inject("postgres");
     const name = `${server.template}_cli_migrate`;

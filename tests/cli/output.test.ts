@@ -1,7 +1,7 @@
 /** How amounts, unknowns, bars and trees look. */
 import { describe, expect, it } from "vitest";
 import { channelBar, shareBar } from "../../src/cli/bars.js";
-import { amount, instant, reported } from "../../src/cli/output.js";
+import { amount, instant, reported, visible } from "../../src/cli/output.js";
 import { drawParts, drawTree } from "../../src/cli/tree.js";
 
 describe("amounts", () => {
@@ -35,6 +35,20 @@ describe("amounts", () => {
   it("instants are to the second, in UTC", () => {
     expect(instant(new Date("2026-02-10T22:15:36.999Z"))).toBe("2026-02-10 22:15:36");
     expect(instant(null)).toBe("–");
+  });
+});
+
+describe("text of others", () => {
+  it.each([
+    ["\u001b[31mred\u0007", "\\u{1b}[31mred\\u{7}"],
+    ["a\nb\tc\r", "a\\u{a}b\\u{9}c\\u{d}"],
+    ["\u007f\u009b31m", "\\u{7f}\\u{9b}31m"],
+    ["\u202egnp.exe", "\\u{202e}gnp.exe"],
+    ["a\u2028b\u2029c\u200b\u{e0041}", "a\\u{2028}b\\u{2029}c\\u{200b}\\u{e0041}"],
+    ["Prüfung – 検査 ├─┬ 🙂", "Prüfung – 検査 ├─┬ 🙂"],
+  ])("%j shows as %s", (text, shown) => {
+    expect(visible(text)).toBe(shown);
+    expect(visible(shown)).toBe(shown);
   });
 });
 
@@ -72,6 +86,11 @@ describe("trees", () => {
       ["│ └── r:s2:s0", "r:s2:s0"],
       ["└── r:s10", "r:s10"],
     ]);
+  });
+
+  it("stay a line per node whatever a label holds", () => {
+    const nodes = [node("r", null), { ...node("r:s0", "r"), label: "two\nlines" }, node("r:s1", "r")];
+    expect(drawTree(nodes).map(({ line }) => line)).toEqual(["r", "├── two\\u{a}lines", "└── r:s1"]);
   });
 
   it("show the parts of a sum below it", () => {

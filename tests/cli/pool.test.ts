@@ -119,6 +119,10 @@ describe("a call that makes no sense", () => {
     [["pool", "fund", "small", "tokens"], "it is name=amount"],
     [["pool", "fund", "small", "tokens=1", "tokens=2"], "tokens is named twice"],
     [["pool", "open", "x", "--usd", "1,5"], "It is a decimal number"],
+    [["pool", "open", "x", "--tokens", "10", "--resource", "tokens=5"], "tokens is given by --tokens"],
+    [["pool", "open", "x", "--resource", "iterations=5"], "iterations is given by --iterations"],
+    [["pool", "open", "x", "--resource", "usd=5"], "usd is given by --usd"],
+    [["pool", "open", "x", "--resource", "gpu=5", "--resource", "gpu=6"], "gpu is named twice"],
     [["pool", "open", "x", "--max-depth", "-1"], "It is a whole number from 0"],
     [["expire", "--every", "0"], "It is a number of seconds"],
     [["import", "claude-code", ".", "--budget", "tokens"], "it is name=amount"],
@@ -130,5 +134,23 @@ describe("a call that makes no sense", () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toMatch(/^error: .*\n\(--help says what there is\)\n$/s);
     expect(stderr).toContain(message);
+    expect(await ledger.failure(...args)).toEqual({
+      exit: 2,
+      code: "usage",
+      message: expect.stringContaining(message),
+      hint: "--help says what there is",
+    });
+  });
+
+  it("is one line of JSON wherever --json stands, and help stays help", async () => {
+    for (const args of [["runs", "--json", "extra"], ["--json"], ["--json", "runs"], ["pool", "--json"]]) {
+      const { code, stdout, stderr } = await ledger.run(...args);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+      expect(stderr).toMatch(/^\{.*\}\n$/);
+      expect(JSON.parse(stderr).error).toMatchObject({ code: "usage", message: expect.not.stringMatching(/^error/) });
+    }
+    expect(await ledger.failure("help", "nope")).toMatchObject({ exit: 2, message: "there is no such verb" });
+    const help = await ledger.run("runs", "--help", "--json");
+    expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining("Usage: agent-ledger runs"), stderr: "" });
   });
 });

@@ -38,7 +38,7 @@ describe("runs", () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(tableOf(stdout, "Runs").map((row) => [...row.slice(0, 2), ...row.slice(3)])).toEqual([
       [RUN, "Fix the flaky checkout test", "done", "14", "90,600", "8,350", "0.6497 ?", "5"],
-      ["dark", "–", "open", "3", "9,007,199,254,740,991 ?", "7 ?", "unknown", "1"],
+      ["dark", "dark", "open", "3", "9,007,199,254,740,991 ?", "7 ?", "unknown", "1"],
     ]);
     expect(stdout).toContain("unknown = nobody reported it");
   });
@@ -54,6 +54,18 @@ describe("runs", () => {
       usd_known: false,
       children: 1,
     });
+  });
+});
+
+describe("a label", () => {
+  it.each([
+    ["test", "contest", "contest"],
+    ["s-1", "Claude Code s-1", "Claude Code"],
+    ["s-2", "Claude Code s-2 again", "Claude Code s-2 again"],
+  ])("of run %s, %s, is printed as %s: only the importer's own is cut", async (id, label, printed) => {
+    await ledger.apply([{ op: "open_pool", operation_id: `l-${id}`, pool_id: id, channels: {}, run: { label } }]);
+    const { stdout } = await ledger.run("runs");
+    expect(tableOf(stdout, "Runs").find((row) => row[0] === id)?.[1]).toBe(printed);
   });
 });
 

@@ -95,6 +95,12 @@ describe("start", () => {
     const writer = { DATABASE_URL: await createLoginRole(database, { memberOf: "ledger_writer", tenantId: "acme" }) };
     const again = await run(["start"], writer);
     expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining("Nothing was new") });
+    const own = ["--tenant", "own"];
+    expect(await run(["tenant", "create", "own"], given)).toMatchObject({ code: 0 });
+    expect(await run(["pool", "open", "p", ...own], given)).toMatchObject({ code: 0 });
+    const refused = await run(["start", ...own], given);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("Tenant own has books of its own") });
+    expect(JSON.parse((await run(["runs", "--json", ...own], given)).stdout)).toEqual([]);
     expect(await run(["start", "--keep"], given)).toMatchObject({
       code: 2,
       stderr: "agent-ledger: --keep is for the embedded server; that of DATABASE_URL runs by itself\n",

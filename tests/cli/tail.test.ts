@@ -101,6 +101,22 @@ it("ends quietly when its reader has enough", async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
 });
 
+it.each([[[]], [["--no-follow"]], [["--after", "nonsense"]]])(
+  "says that there is no such run or pool, before it follows: %j",
+  async (more) => {
+    expect(await ledger.failure("tail", "--run", "nope", ...more)).toMatchObject({
+      exit: 1,
+      message: "Tenant acme has no run nope: agent-ledger runs lists those there are",
+    });
+    // A pool that is no run.
+    expect(await ledger.failure("tail", "--run", "other", ...more)).toMatchObject({ exit: 1 });
+    expect(await ledger.failure("tail", "--pool", "nope", ...more)).toMatchObject({
+      exit: 1,
+      message: "Tenant acme has no pool nope: agent-ledger pool open nope opens one",
+    });
+  },
+);
+
 it("refuses a cursor that is none", async () => {
   expect(await ledger.failure("tail", "--no-follow", "--after", "nonsense")).toMatchObject({ exit: 1, code: "LG001" });
 });

@@ -5,7 +5,9 @@ import { sessionConfig } from "../../src/database/connect.js";
 describe("sessionConfig", () => {
   it("keeps the options of the connection string and adds the isolation level last", () => {
     const config = sessionConfig("postgres://u@h/d?options=-c%20lock_timeout%3D1s");
-    expect(config.options).toBe("-c lock_timeout=1s -c default_transaction_isolation=serializable -c jit=off -c DateStyle=ISO");
+    expect(config.options).toBe(
+      "-c lock_timeout=1s -c default_transaction_isolation=serializable -c jit=off -c DateStyle=ISO",
+    );
   });
 
   it("keeps a name that the connection string gives the session", () => {

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import type { AuditRow } from "../../database/schema.generated.js";
 import type { Ledger } from "../../ledger/ledger.js";
-import { type ConnectionOptions, withLedger } from "../context.js";
+import { type ConnectionOptions, readLedger } from "../context.js";
 import { EXIT } from "../errors.js";
 import { NOTHING, print, printJson, printTable } from "../output.js";
 import { addWork } from "../verb.js";
@@ -13,7 +13,7 @@ export function addAudit(program: Command): void {
     .command("audit")
     .description("compare every balance with the journal; exit code 1 where something is wrong");
   addWork(command, (options: ConnectionOptions) =>
-    withLedger(options, async (ledger) => {
+    readLedger(options, async (ledger) => {
       const findings = await readAudit(ledger);
       if (options.json) printJson(findings);
       else printAudit(findings);

@@ -1,10 +1,10 @@
 /** `agent-ledger breakdown <run>`: where a run's spend comes from. */
 import type { Command } from "commander";
 import { sum } from "../../ledger/amounts.js";
-import { type ConnectionOptions, withLedger } from "../context.js";
+import { type ConnectionOptions, readLedger } from "../context.js";
 import { NOTHING, print, printJson, printTable, reported } from "../output.js";
 import { type BreakdownReport, type Figures, readBreakdown } from "../reports/breakdown.js";
-import { noSuchRun } from "../reports/no-such-run.js";
+import { noSuchRun } from "../reports/no-such.js";
 import { drawParts } from "../tree.js";
 import { addWork } from "../verb.js";
 
@@ -15,8 +15,8 @@ export function addBreakdown(program: Command): void {
     .argument("<run>", "its id")
     .description("driver inference (turns, compaction) beside child work, and per model");
   addWork(command, (options: ConnectionOptions, run: string) =>
-    withLedger(options, async (ledger) => {
-      const breakdown = (await readBreakdown(ledger, run)) ?? noSuchRun(run, ledger);
+    readLedger(options, async (ledger) => {
+      const breakdown = (await readBreakdown(ledger, run)) ?? noSuchRun(run, ledger.tenantId);
       if (options.json) printJson(breakdown);
       else printBreakdown(breakdown);
     }),

@@ -1,11 +1,11 @@
 /** `agent-ledger pool show <pool>`: a budget, channel by channel. */
 import type { Command } from "commander";
-import { Complaint } from "../../database/complaint.js";
 import type { ChannelsRow, PoolHeadsRow, PoolsRow } from "../../database/schema.generated.js";
 import type { Ledger } from "../../ledger/ledger.js";
 import { BAR_LEGEND, channelBar } from "../bars.js";
-import { type ConnectionOptions, withLedger } from "../context.js";
+import { type ConnectionOptions, readLedger } from "../context.js";
 import { amount, instant, NOTHING, print, printJson, printTable, reported } from "../output.js";
+import { noSuchPool } from "../reports/no-such.js";
 import { addWork } from "../verb.js";
 
 /** A pool as this verb shows it. */
@@ -22,7 +22,7 @@ export function addPoolShow(pool: Command): void {
     .argument("<pool>", "its id")
     .description("a pool: its channels with bars, state, deadline and parent");
   addWork(command, (options: ConnectionOptions, id: string) =>
-    withLedger(options, async (ledger) => {
+    readLedger(options, async (ledger) => {
       const report = await readPool(ledger, id);
       if (options.json) printJson(report);
       else printPool(report);
@@ -41,7 +41,7 @@ async function readPool({ db, tenantId }: Ledger, id: string): Promise<PoolRepor
       .executeTakeFirst(),
     db.selectFrom("channels").selectAll().where("tenant_id", "=", tenantId).where("pool_id", "=", id).execute(),
   ]);
-  if (!pool) throw new Complaint(`Tenant ${tenantId} has no pool ${id}: agent-ledger pool open ${id} opens one`);
+  if (!pool) return noSuchPool(id, tenantId);
   return {
     pool,
     head: head ?? null,
@@ -65,7 +65,7 @@ function printPool({ pool, head, channels }: PoolReport): void {
     `open holds ${head?.open_holds ?? NOTHING}`,
     `last event ${head?.seq ?? NOTHING}`,
   ];
-  print(`${facts.join(" · ")}\n`);
+  print(facts.join(" · "), "");
   printTable(
     `Pool ${pool.pool_id} (total = free + reserved + committed; – where only observed)`,
     ["channel", "paid by", "", "committed", "reserved", "free", "total", "of it uncertain"],

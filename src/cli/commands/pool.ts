@@ -1,7 +1,7 @@
 /** `agent-ledger pool …`: budgets by hand. */
 import type { Command } from "commander";
 import { type ConnectionOptions, withLedger } from "../context.js";
-import { decimal, namedAmount, wholeNumber } from "../options.js";
+import { decimal, namedAmount, resourceAmount, wholeNumber } from "../options.js";
 import { amount, print, printJson } from "../output.js";
 import { newOperationId, send } from "../send.js";
 import { addWork } from "../verb.js";
@@ -47,7 +47,7 @@ function addOpen(pool: Command): void {
     .option("--tokens <n>", "tokens it may spend", decimal)
     .option("--iterations <n>", "rounds of children it may spend", decimal)
     .option("--usd <x>", "dollars it may spend", decimal)
-    .option("--resource <name=x>", "any other channel, such as gpu_seconds=3600; repeatable", namedAmount)
+    .option("--resource <name=x>", "any other channel, such as gpu_seconds=3600; repeatable", resourceAmount)
     .option("--parent <pool>", "reserve the totals there")
     .option("--deadline-ms <ms>", "no new children after that long", wholeNumber)
     .option("--max-depth <n>", "how deep drivers may nest below", wholeNumber)

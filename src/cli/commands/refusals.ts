@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { RefusalsRow } from "../../database/schema.generated.js";
 import type { Ledger } from "../../ledger/ledger.js";
 import type { Shortfall } from "../../ledger/protocol.js";
-import { type ConnectionOptions, withLedger } from "../context.js";
+import { type ConnectionOptions, readLedger } from "../context.js";
 import { amount, instant, NOTHING, print, printJson, printTable } from "../output.js";
 import { addWork } from "../verb.js";
 
@@ -14,7 +14,7 @@ export function addRefusals(program: Command): void {
     .option("--pool <pool>", "of that pool only")
     .description("who was refused what, and the balances seen");
   addWork(command, (options: ConnectionOptions & { pool?: string }) =>
-    withLedger(options, async (ledger) => {
+    readLedger(options, async (ledger) => {
       const refusals = await readRefusals(ledger, options.pool);
       if (options.json) printJson(refusals);
       else printRefusals(refusals);
@@ -48,6 +48,6 @@ function printRefusals(refusals: readonly RefusalsRow[]): void {
   printTable("Refused", ["at", "pool", "asked for", "reason", "short of"], rows, 5);
 }
 
-function shortOf(shortfall: readonly Shortfall[]): string {
-  return shortfall.map((s) => `${s.channel}: ${amount(s.requested)} asked, ${amount(s.free)} free`).join("\n");
+function shortOf(shortfall: readonly Shortfall[]): string[] {
+  return shortfall.map((s) => `${s.channel}: ${amount(s.requested)} asked, ${amount(s.free)} free`);
 }

@@ -1,9 +1,9 @@
 /** `agent-ledger runs`: every run with what it spent. */
 import type { Command } from "commander";
 import type { Ledger } from "../../ledger/ledger.js";
-import { type ConnectionOptions, withLedger } from "../context.js";
+import { type ConnectionOptions, readLedger } from "../context.js";
 import { wholeNumber } from "../options.js";
-import { instant, NOTHING, print, printJson, printTable, reported } from "../output.js";
+import { instant, print, printJson, printTable, reported } from "../output.js";
 import { callsOf } from "../reports/calls.js";
 import { addWork } from "../verb.js";
 
@@ -33,7 +33,7 @@ export function addRuns(program: Command): void {
     .option("-n, --count <count>", "the latest only", wholeNumber)
     .description("every run with what it spent");
   addWork(command, (options: ConnectionOptions & { count?: number }) =>
-    withLedger(options, async (ledger) => {
+    readLedger(options, async (ledger) => {
       const all = await readRuns(ledger);
       const runs = options.count === undefined ? all : all.slice(Math.max(0, all.length - options.count));
       if (options.json) printJson(runs);
@@ -118,8 +118,8 @@ export function printRuns(runs: readonly RunReport[]): void {
     ["run", "label", "started", "status", "calls", "input tokens", "output tokens", "usd", "children"],
     runs.map((run) => [
       run.run_id,
-      // What only repeats the id says nothing.
-      run.label.replace(run.run_id, "").trim() || NOTHING,
+      // The importer's label repeats the id, which says nothing; every other stands as it is.
+      run.label === `Claude Code ${run.run_id}` ? "Claude Code" : run.label,
       instant(run.started_at),
       standing(run.status),
       reported(run.calls, run.calls_known),

@@ -21,7 +21,7 @@ import { UsageError } from "../errors.js";
 import { print, printError, printJson, printLegend } from "../output.js";
 import { progressBar } from "../progress.js";
 import { readBreakdown } from "../reports/breakdown.js";
-import { noSuchRun } from "../reports/no-such-run.js";
+import { noSuchRun } from "../reports/no-such.js";
 import { untilStopped } from "../signals.js";
 import { addWork } from "../verb.js";
 import { printAudit, readAudit } from "./audit.js";
@@ -85,11 +85,25 @@ async function prepare(given: { url: string; source: string }, options: StartOpt
   return openDatabase({ ...options, tenant });
 }
 
+/**
+ * The journal is append-only: sample sessions among somebody's own would stay there. So they come into a tenant that has nothing, or has
+ * them already.
+ */
+async function refuseOwnBooks(ledger: Ledger): Promise<void> {
+  const pools = ledger.db.selectFrom("pools").where("tenant_id", "=", ledger.tenantId).select("pool_id").limit(1);
+  const [any] = await pools.execute();
+  if (!any || (await pools.where("pool_id", "=", SHOWN).execute()).length > 0) return;
+  throw new Complaint(
+    `Tenant ${ledger.tenantId} has books of its own, and the sample sessions would stay in them: name another tenant (--tenant sample)`,
+  );
+}
+
 async function show(ledger: Ledger, options: StartOptions, database: OpenDatabase): Promise<void> {
+  await refuseOwnBooks(ledger);
   const bar = progressBar(options);
   const report = await importClaudeCode(ledger, SAMPLE, { final: true, onProgress: bar.update }).finally(bar.stop);
   const runs = await readRuns(ledger);
-  const breakdown = (await readBreakdown(ledger, SHOWN)) ?? noSuchRun(SHOWN, ledger);
+  const breakdown = (await readBreakdown(ledger, SHOWN)) ?? noSuchRun(SHOWN, ledger.tenantId);
   const trajectory = await readTrajectory(ledger, SHOWN);
   const events: LedgerEvent[] = [];
   for await (const event of ledger.events({ last: EVENTS_SHOWN, follow: false })) events.push(event);
@@ -102,20 +116,20 @@ async function show(ledger: Ledger, options: StartOptions, database: OpenDatabas
   printImport(report);
   print();
   printRuns(runs);
-  print(`\nSession ${SHOWN}\n`);
+  print("", `Session ${SHOWN}`, "");
   printBreakdown(breakdown);
   print();
   printTrajectory(trajectory);
   printLegend();
-  print(`\nThe last ${events.length} events`);
+  print("", `The last ${events.length} events`);
   for (const { row } of events) print(`  ${lineOf(row)}`);
   print();
   printAudit(audit);
-  print(`\n${nextSteps(database)}`);
+  print("", "Next:", ...nextSteps(database));
 }
 
 /** What somebody who has seen the screen may want to type. */
-function nextSteps({ embedded, tenantId }: OpenDatabase): string {
+function nextSteps({ embedded, tenantId }: OpenDatabase): string[] {
   const tenant = embedded && tenantId === LOCAL_TENANT ? "" : ` --tenant ${tenantId}`;
   const steps = [
     [`trajectory ${SHOWN}`, "the tree of one session"],
@@ -127,14 +141,14 @@ function nextSteps({ embedded, tenantId }: OpenDatabase): string {
   ];
   const typed = steps.map(([verb, why]) => [`npx agent-ledger ${verb}${tenant}`, why] as const);
   const width = Math.max(...typed.map(([line]) => line.length));
-  return `Next:\n${typed.map(([line, why]) => `  ${line.padEnd(width)}   ${why}`).join("\n")}`;
+  return typed.map(([line, why]) => `  ${line.padEnd(width)}   ${why}`);
 }
 
 /** Stays until told to stop. A server that ends before is a failure. */
 async function keep(database: OpenDatabase, options: StartOptions): Promise<void> {
   const stopped = untilStopped();
   if (!options.json) {
-    print(`\nLook into it, as tenant ${database.tenantId}:\n  psql '${database.url}'\n`);
+    print("", `Look into it, as tenant ${database.tenantId}:`, `  psql '${database.url}'`, "");
     print("Ctrl-C ends it; the data stays, and removing the folder starts over");
   } else printError(`psql '${database.url}'`);
   // Waiting for a signal keeps no process running; a timer does.

@@ -3,9 +3,10 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { JournalRow } from "../../database/schema.generated.js";
 import type { EventsOptions, LedgerEvent } from "../../ledger/feed.js";
 import type { Ledger } from "../../ledger/ledger.js";
-import { type ConnectionOptions, withLedger } from "../context.js";
+import { type ConnectionOptions, readLedger } from "../context.js";
 import { wholeNumber } from "../options.js";
 import { instant, NOTHING, print, printError, printJsonLine, reported } from "../output.js";
+import { noSuchPool, noSuchRun } from "../reports/no-such.js";
 import { untilStopped } from "../signals.js";
 import { addWork } from "../verb.js";
 
@@ -33,7 +34,7 @@ export function addTail(program: Command): void {
         .conflicts("after"),
     )
     .description("events as they happen, until Ctrl-C; with --json a line each, with its cursor");
-  addWork(command, (options: TailOptions) => withLedger(options, (ledger) => tail(ledger, options)));
+  addWork(command, (options: TailOptions) => readLedger(options, (ledger) => tail(ledger, options)));
 }
 
 function latest(text: string): number {
@@ -48,6 +49,8 @@ function latest(text: string): number {
 async function tail(ledger: Ledger, options: TailOptions): Promise<void> {
   const { run, pool, follow, json } = options;
   const scope = { ...(run !== undefined && { run }), ...(pool !== undefined && { pool }) };
+  // Nothing would ever come, and that would look like nothing spent.
+  await assertThere(ledger, scope);
   const stopped = untilStopped();
   const show = (event: LedgerEvent): void =>
     json ? printJsonLine({ cursor: event.cursor, ...event.row }) : print(lineOf(event.row));
@@ -67,6 +70,21 @@ async function tail(ledger: Ledger, options: TailOptions): Promise<void> {
   // Beside the events, not among them.
   if (cursor !== undefined && !json)
     printError(`Go on from here: agent-ledger tail${scopeText(options)} --after ${cursor}`);
+}
+
+async function assertThere({ db, tenantId }: Ledger, { run, pool }: Pick<TailOptions, "run" | "pool">): Promise<void> {
+  if (run !== undefined) {
+    const runs = db.selectFrom("runs").select("run_id").where("tenant_id", "=", tenantId).where("run_id", "=", run);
+    if (!(await runs.executeTakeFirst())) noSuchRun(run, tenantId);
+  }
+  if (pool !== undefined) {
+    const pools = db
+      .selectFrom("pools")
+      .select("pool_id")
+      .where("tenant_id", "=", tenantId)
+      .where("pool_id", "=", pool);
+    if (!(await pools.executeTakeFirst())) noSuchPool(pool, tenantId);
+  }
 }
 
 /** A cursor belongs to its scope. */

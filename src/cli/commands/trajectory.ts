@@ -3,10 +3,10 @@ import type { Command } from "commander";
 import type { TrajectoryRow } from "../../database/schema.generated.js";
 import type { Ledger } from "../../ledger/ledger.js";
 import { shareBar } from "../bars.js";
-import { type ConnectionOptions, withLedger } from "../context.js";
+import { type ConnectionOptions, readLedger } from "../context.js";
 import { printJson, printTable, reported } from "../output.js";
 import { linesOf, TOKENS_KNOWN, USD_KNOWN } from "../reports/lines.js";
-import { noSuchRun } from "../reports/no-such-run.js";
+import { noSuchRun } from "../reports/no-such.js";
 import { drawTree } from "../tree.js";
 import { addWork } from "../verb.js";
 import { standing } from "./runs.js";
@@ -21,9 +21,9 @@ export function addTrajectory(program: Command): void {
     .argument("<run>", "its id")
     .description("the run as a tree: own spend, spend of everything below, and the share of the run");
   addWork(command, (options: ConnectionOptions, run: string) =>
-    withLedger(options, async (ledger) => {
+    readLedger(options, async (ledger) => {
       const nodes = await readTrajectory(ledger, run);
-      if (nodes.length === 0) noSuchRun(run, ledger);
+      if (nodes.length === 0) noSuchRun(run, ledger.tenantId);
       if (options.json) printJson(nodes);
       else printTrajectory(nodes);
     }),

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { sql } from "kysely";
 import type { Ledger } from "../../ledger/ledger.js";
-import { type ConnectionOptions, withLedger } from "../context.js";
+import { type ConnectionOptions, readLedger } from "../context.js";
 import { NOTHING, print, printJson, printTable, reported } from "../output.js";
 import { addWork } from "../verb.js";
 
@@ -11,7 +11,7 @@ import { addWork } from "../verb.js";
 export function addUsage(program: Command): void {
   const command = program.command("usage").description("what was used, per day, provider and model");
   addWork(command, (options: ConnectionOptions) =>
-    withLedger(options, async (ledger) => {
+    readLedger(options, async (ledger) => {
       const usage = await readUsage(ledger);
       if (options.json) printJson(usage);
       else printUsage(usage);
