@@ -55,6 +55,7 @@ describe("the package", () => {
       "dist",
       "migrations",
       "package.json",
+      "sql",
       "src",
     ]);
     expect((await readdir(join(installed, "migrations"))).toSorted()).toEqual(["committed", "gmrc.json5"]);
