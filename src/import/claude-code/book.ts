@@ -1,8 +1,8 @@
 /** Books one session: plans against what is booked, applies, and plans again until nothing is left to do. */
 import { Complaint } from "../../database/complaint.js";
 import type { Answer, Operation } from "../../ledger/protocol.js";
-import { type Booked, type Reading, readBooked, readWhere } from "./booked.js";
-import type { Claims, Own } from "./claims.js";
+import { type Booked, type Reading, readBooked, readGrowth, readPlaces } from "./booked.js";
+import { type Claims, nothingOf, type Own } from "./claims.js";
 import { nodeId, openId, spawnId } from "./ids.js";
 import { planSession, type Step } from "./plan.js";
 import type { Problem } from "./problems.js";
@@ -19,6 +19,8 @@ export interface Books {
   readonly ledger: Writing;
   /** In which pool an operation is booked or was refused, as far as anybody asked. */
   readonly where: Map<string, string>;
+  /** Operations that were refused. */
+  readonly refused: Set<string>;
   readonly claims: Claims;
   readonly budget?: Readonly<Record<string, string>>;
 }
@@ -40,6 +42,13 @@ export async function bookSession(books: Books, session: Session, settle: boolea
   return new Booking(books, session, settle).run();
 }
 
+/** A session beside its books. */
+interface Seen {
+  readonly booked: Booked;
+  readonly own: Own;
+  readonly refused: ReadonlySet<string>;
+}
+
 class Booking {
   private readonly problems: Problem[] = [];
   private readonly undated = new Set<string>();
@@ -57,31 +66,36 @@ class Booking {
   async run(): Promise<SessionReport> {
     for (let round = 0; round < ROUNDS; round += 1) {
       const { booked, own, refused } = await this.read();
+      if (booked.foreign) {
+        this.complain(`a pool of the id ${this.session.id} exists and is no run: nothing of this session is booked`);
+        return this.report(own, booked, refused);
+      }
       const { budget } = this.books;
       const settings = { ...(budget && { budget }), settle: this.settle, undated: this.undated, refused };
       const { steps, notes } = planSession(own, booked, settings);
       const left = steps.filter(({ operation }) => !this.gaveUp(operation.operation_id));
       if (left.every(({ operation }) => operation.op === "open_pool")) {
-        this.tell(own, booked, refused, notes);
+        await this.tell(own, booked, refused, notes);
         return this.report(own, booked, refused);
       }
       await this.apply(left);
       if (this.gaveUp(openId(this.session.id))) return this.report(own, booked, refused);
     }
-    throw new Complaint(
-      `session ${this.session.id} keeps changing in the ledger while it is imported; import it again`,
-    );
+    this.complain("the books of this session kept changing while it was imported: import it again");
+    const { booked, own, refused } = await this.read();
+    return this.report(own, booked, refused);
   }
 
-  private async read(): Promise<{ booked: Booked; own: Own; refused: Set<string> }> {
-    const { ledger, claims, where } = this.books;
+  private async read(): Promise<Seen> {
+    const { ledger, claims, where, refused: turnedDown } = this.books;
     const { id } = this.session;
     const booked = await readBooked(ledger, id);
-    const own = claims.own(this.session, booked);
+    // What cannot be booked here is not kept from other sessions that hold it.
+    const own = booked.foreign ? nothingOf(id) : claims.own(this.session, booked);
     const refused = own.children
       .filter((child) => !booked.children.has(nodeId(id, child.id)))
       .map(({ firstKey }) => spawnId(firstKey))
-      .filter((spawn) => where.get(spawn) === id);
+      .filter((spawn) => turnedDown.has(spawn) && where.get(spawn) === id);
     return { booked, own, refused: new Set(refused) };
   }
 
@@ -100,7 +114,15 @@ class Booking {
       else this.fail(step, answer);
     });
     if (conflicts.length === 0) return;
-    for (const [id, pool] of await readWhere(this.books.ledger, conflicts)) this.books.where.set(id, pool);
+    const places = await readPlaces(this.books.ledger, conflicts);
+    for (const [id, pool] of places.where) this.books.where.set(id, pool);
+    for (const id of places.refused) this.books.refused.add(id);
+    const opening = openId(this.session.id);
+    const pool = conflicts.includes(opening) ? this.books.where.get(opening) : undefined;
+    if (pool !== undefined && pool !== this.session.id) {
+      this.failed.set(opening, ATTEMPTS);
+      this.complain(`not booked: the operation id ${opening} that opens the run is in use in the pool ${pool}`);
+    }
     for (const id of conflicts.filter((id) => !this.books.where.has(id))) {
       // Two imports at once may be seen halfway; twice means that the id was used for something else.
       this.failed.set(id, (this.failed.get(id) ?? 0) + 1);
@@ -141,12 +163,18 @@ class Booking {
     if (operation.op === "settle") this.counts.settled += 1;
   }
 
-  private tell(own: Own, booked: Booked, refused: ReadonlySet<string>, notes: readonly string[]): void {
+  private async tell(own: Own, booked: Booked, refused: ReadonlySet<string>, notes: readonly string[]): Promise<void> {
     const say = (problem: string): void => this.complain(problem);
     for (const note of notes) say(note);
     for (const id of own.empty) say(`agent ${id} has no model call${this.settle ? ": left out" : " yet"}`);
-    for (const { child, session: counted, calls } of own.uncounted) {
-      say(`agent ${child} is counted in session ${counted}; ${calls} calls that only this copy holds are not counted`);
+    for (const { child, calls } of own.within)
+      say(`agent ${child} began as a copy of another agent of this session, which counts its ${calls} calls`);
+    for (const { child, session: counted, node, calls } of own.uncounted) {
+      const growth = await readGrowth(this.books.ledger, { session: counted, node });
+      const maybe = growth === 0 ? "" : `, unless they are among the ${growth} that it grew by there`;
+      say(
+        `agent ${child} is counted in session ${counted}; ${calls} calls that only this copy holds are not counted${maybe}`,
+      );
     }
     const turnedDown = own.children.filter(({ firstKey }) => refused.has(spawnId(firstKey)));
     for (const { id } of turnedDown)

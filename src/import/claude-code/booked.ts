@@ -2,8 +2,9 @@
 import type { Kysely } from "kysely";
 import type { LedgerViews } from "../../database/schema.generated.js";
 import { sum } from "../../ledger/amounts.js";
+import type { Holder, Holders } from "./claims.js";
 import { add, type Dollars, type Figures, type Measured, NOTHING, UNNAMED } from "./figures.js";
-import { correctionPrefix } from "./ids.js";
+import { correctionPrefix, RUNTIME } from "./ids.js";
 
 /** The reading side of a ledger. */
 export interface Reading {
@@ -31,11 +32,19 @@ export interface BookedChild {
   readonly spawnedBy: string;
   readonly dispatched: boolean;
   /** Its end, once there is one, with what is booked per model. */
-  readonly end?: Entry & { readonly models: ReadonlyMap<string, Figures> };
+  readonly end?: Entry & PerModel;
+}
+
+/** What is booked of a child per model: tokens, and dollars that somebody gave. */
+export interface PerModel {
+  readonly models: ReadonlyMap<string, Figures>;
+  readonly usd: ReadonlyMap<string, string>;
 }
 
 /** What the ledger has of a session. */
 export interface Booked {
+  /** Whether a pool of that name exists which is no run: nothing can be booked. */
+  readonly foreign?: boolean;
   /** Channels that the run's pool caps; undefined where there is no such pool. */
   readonly capped?: ReadonlySet<string>;
   /** Metered calls, by operation id. */
@@ -61,6 +70,14 @@ export async function readBooked({ db, tenantId }: Reading, session: string): Pr
     .execute();
   if (channels.length === 0) return { metered: new Map(), children: new Map(), turns: false };
 
+  const run = await db
+    .selectFrom("runs")
+    .select("run_id")
+    .where("tenant_id", "=", tenantId)
+    .where("run_id", "=", session)
+    .execute();
+  if (run.length === 0) return { foreign: true, metered: new Map(), children: new Map(), turns: false };
+
   const rows = await journal({ db, tenantId }, session);
   const models = await modelsOf({ db, tenantId }, session);
   const corrections = new Map<string, Row[]>();
@@ -81,7 +98,9 @@ export async function readBooked({ db, tenantId }: Reading, session: string): Pr
     children.set(node_id, {
       spawnedBy: operation_id,
       dispatched: dispatched.has(node_id),
-      ...(end === undefined ? {} : { end: { ...entry(end), models: models.get(node_id) ?? new Map() } }),
+      ...(end === undefined
+        ? {}
+        : { end: { ...entry(end), ...(models.get(node_id) ?? { models: new Map(), usd: new Map() }) } }),
     });
   }
   const capped = new Set(channels.filter((row) => row.capped).map(({ channel }) => channel));
@@ -93,16 +112,28 @@ export async function readBooked({ db, tenantId }: Reading, session: string): Pr
   };
 }
 
-/** In which pool each of these operations is booked, or was refused. */
-export async function readWhere({ db, tenantId }: Reading, ids: readonly string[]): Promise<Map<string, string>> {
-  const where = new Map<string, string>();
+/** In which pool operations are booked, or were refused. */
+export interface Places {
+  readonly where: Map<string, string>;
+  /** Those refused, and not booked. */
+  readonly refused: Set<string>;
+}
+
+/** Asks it of these operations. */
+export async function readPlaces({ db, tenantId }: Reading, ids: readonly string[]): Promise<Places> {
+  const places: Places = { where: new Map(), refused: new Set() };
   for (let start = 0; start < ids.length; start += 10_000) {
     const some = ids.slice(start, start + 10_000);
-    for (const { operation_id, pool_id } of [...(await refused(some)), ...(await journalled(some))]) {
-      if (pool_id !== null) where.set(operation_id, pool_id);
+    for (const { operation_id, pool_id } of await refused(some)) {
+      if (pool_id !== null) places.where.set(operation_id, pool_id);
+      places.refused.add(operation_id);
+    }
+    for (const { operation_id, pool_id } of await journalled(some)) {
+      if (pool_id !== null) places.where.set(operation_id, pool_id);
+      places.refused.delete(operation_id);
     }
   }
-  return where;
+  return places;
 
   function refused(some: readonly string[]) {
     const view = db.selectFrom("refusals").select(["operation_id", "pool_id"]).where("tenant_id", "=", tenantId);
@@ -113,6 +144,38 @@ export async function readWhere({ db, tenantId }: Reading, ids: readonly string[
     const view = db.selectFrom("journal").select(["operation_id", "pool_id"]).where("tenant_id", "=", tenantId);
     return view.where("operation_id", "in", some).where("source_pool_id", "is", null).execute();
   }
+}
+
+/** By how many calls a child grew after it was settled: its marks do not tell which. */
+export async function readGrowth({ db, tenantId }: Reading, { session, node }: Holder): Promise<number> {
+  const rows = await db
+    .selectFrom("journal")
+    .select("iterations")
+    .where("tenant_id", "=", tenantId)
+    .where("pool_id", "=", session)
+    .where("node_id", "=", node)
+    .where("kind", "=", "corrected")
+    .where("source_pool_id", "is", null)
+    .execute();
+  return Math.max(0, Number(sum(rows.map(({ iterations }) => iterations ?? "0"))));
+}
+
+/** What all children of sessions hold. */
+export async function readHolders({ db, tenantId }: Reading): Promise<Holders> {
+  const rows = await db
+    .selectFrom("nodes")
+    .select(["node_id", "run_id", "verdict"])
+    .where("tenant_id", "=", tenantId)
+    .where("runtime", "=", RUNTIME)
+    .orderBy("node_id")
+    .execute();
+  const calls = new Map<string, Holder>();
+  for (const { node_id, run_id, verdict } of rows) {
+    const marks = (verdict as { calls?: unknown } | null)?.calls;
+    if (run_id === null || !Array.isArray(marks)) continue;
+    for (const mark of marks) if (!calls.has(mark)) calls.set(mark, { node: node_id, session: run_id });
+  }
+  return { nodes: new Set(rows.map(({ node_id }) => node_id)), calls };
 }
 
 type Row = Awaited<ReturnType<typeof journal>>[number];
@@ -142,7 +205,7 @@ function journal({ db, tenantId }: Reading, session: string) {
 }
 
 /** Booked usage of children, by node and model. */
-async function modelsOf({ db, tenantId }: Reading, session: string): Promise<Map<string, Map<string, Figures>>> {
+async function modelsOf({ db, tenantId }: Reading, session: string): Promise<Map<string, PerModel>> {
   const rows = await db
     .selectFrom("usage_lines")
     .select([
@@ -153,17 +216,19 @@ async function modelsOf({ db, tenantId }: Reading, session: string): Promise<Map
       "output_tokens",
       "cache_read_tokens",
       "cache_write_tokens",
+      "usd",
     ])
     .where("tenant_id", "=", tenantId)
     .where("pool_id", "=", session)
     .where("node_id", "<>", session)
     .execute();
-  const nodes = new Map<string, Map<string, Figures>>();
+  const nodes = new Map<string, { models: Map<string, Figures>; usd: Map<string, string> }>();
   for (const row of rows) {
-    const models = nodes.get(row.node_id) ?? new Map<string, Figures>();
+    const { models, usd } = nodes.get(row.node_id) ?? { models: new Map(), usd: new Map() };
     const model = row.model ?? UNNAMED;
     models.set(model, add(models.get(model) ?? NOTHING, figuresIn(row)));
-    nodes.set(row.node_id, models);
+    if (row.usd !== null) usd.set(model, sum([usd.get(model) ?? "0", row.usd]));
+    nodes.set(row.node_id, { models, usd });
   }
   return nodes;
 }

@@ -1,4 +1,5 @@
 /** Model calls out of assistant lines. A call is written over several lines, each with its usage so far; it counts once. */
+import { part } from "./ids.js";
 import type { Problems } from "./problems.js";
 import type { NumberedLine } from "./read.js";
 import { parseUsage, promptTokens, type Usage } from "./shapes.js";
@@ -21,6 +22,9 @@ export interface Call {
   readonly tools: readonly string[];
 }
 
+/** The ledger takes up to so many names of tools with one event. */
+const TOOLS = 1_000;
+
 interface Growing {
   readonly call: { -readonly [Key in keyof Call]: Call[Key] } & { tools: string[] };
   readonly blocks: Set<string>;
@@ -29,6 +33,8 @@ interface Growing {
 /** Gathers the calls of one chain of lines. */
 export class Calls {
   private readonly growing = new Map<string, Growing>();
+  /** The latest call of a message id. */
+  private readonly byMessage = new Map<string, Growing>();
 
   /** `place` names the file in the key of a call that has no id at all; `now` is the latest instant that can be true. */
   constructor(
@@ -41,12 +47,14 @@ export class Calls {
     const { message } = line;
     if (line.type !== "assistant" || message === undefined) return;
     const key = keyOf(message.id, line.requestId, line.uuid) ?? `line:${this.place}:${number}`;
-    let entry = this.growing.get(key);
+    let entry = this.growing.get(key) ?? this.partOf(message.id, line.requestId);
     if (entry === undefined) {
       if (message.id === undefined && line.requestId === undefined) problems.add("a model call without ids", number);
       entry = { call: { key, tools: [], ...this.begin(line.timestamp, problems, number) }, blocks: new Set() };
-      this.growing.set(key, entry);
     }
+    // Under the key of its first line, whatever later ones add: a prefix of the file gives the same.
+    this.growing.set(key, entry);
+    if (message.id !== undefined) this.byMessage.set(message.id, entry);
     const { call, blocks } = entry;
     if (message.id !== undefined) call.messageId ??= message.id;
     if (line.requestId !== undefined) call.requestId ??= line.requestId;
@@ -56,8 +64,15 @@ export class Calls {
       const id = block?.id ?? `${number}:${index}`;
       if (block?.type !== "tool_use" || blocks.has(id)) return;
       blocks.add(id);
-      call.tools.push(block.name ?? "unnamed");
+      if (call.tools.length < TOOLS) call.tools.push(block.name ?? "unnamed");
+      else problems.once(`a model call with more than ${TOOLS} tools: the others are left out`, number);
     });
+  }
+
+  /** The call that a line without a request id, or the first line with one, goes on with. */
+  private partOf(messageId: string | undefined, requestId: string | undefined): Growing | undefined {
+    const entry = messageId === undefined ? undefined : this.byMessage.get(messageId);
+    return requestId === undefined || entry?.call.requestId === undefined ? entry : undefined;
   }
 
   private begin(timestamp: number | undefined, problems: Problems, number: number): { at?: number } {
@@ -92,7 +107,7 @@ export class Calls {
 
   /** The calls so far, in the order of their first lines, and how many entries were no model call. */
   list(): { calls: Call[]; synthetic: number } {
-    const all = [...this.growing.values()].map(({ call }) => call);
+    const all = [...new Set(this.growing.values())].map(({ call }) => call);
     const calls = all.filter((call) => !(call.model === SYNTHETIC && isNothing(call.usage)));
     return { calls, synthetic: all.length - calls.length };
   }
@@ -104,8 +119,8 @@ function keyOf(
   requestId: string | undefined,
   uuid: string | undefined,
 ): string | undefined {
-  if (messageId !== undefined || requestId !== undefined) return `${messageId ?? ""}:${requestId ?? ""}`;
-  return uuid === undefined ? undefined : `line:${uuid}`;
+  if (messageId !== undefined || requestId !== undefined) return `${part(messageId ?? "")}:${part(requestId ?? "")}`;
+  return uuid === undefined ? undefined : `line:${part(uuid)}`;
 }
 
 function isNothing(usage: Usage | undefined): boolean {

@@ -2,8 +2,9 @@
  * What a grown session changes in what is booked. Files only grow, so the view that holds more is the later one: an import that
  * read less than is booked corrects nothing.
  */
-import type { Entry } from "./booked.js";
-import { type Figures, type Measured, NOTHING, same, spendOf } from "./figures.js";
+import { sum } from "../../ledger/amounts.js";
+import type { Entry, PerModel } from "./booked.js";
+import { type Dollars, type Figures, linesOf, type Measured, NOTHING, same, spendOf, UNNAMED } from "./figures.js";
 
 /** A correction without its id, or why there is none although the books differ. */
 export type Correction =
@@ -36,7 +37,7 @@ export function correctionOfCall(entry: Entry, truth: Measured, tools: readonly 
  * when the main file they were copied from turns up.
  */
 export function correctionOfChild(
-  entry: Entry & { readonly models: ReadonlyMap<string, Figures> },
+  entry: Entry & PerModel,
   truth: Measured,
   models: ReadonlyMap<string, Measured>,
   written: Measured,
@@ -46,8 +47,30 @@ export function correctionOfChild(
   if (figures.known && !truth.known && written.iterations === figures.iterations) return undefined;
   if (same(truth, figures) && truth.known === figures.known && sameModels(models, entry.models)) return undefined;
   if (entry.touched) return touched(entry);
-  return { of: entry.of, spend: spendWith(entry, truth, true), reason: GREW };
+  // A model that is gone from the files has a line all the same: it takes back what was booked.
+  const gone = [...entry.models]
+    .filter(([model, booked]) => !models.has(model) && !same(booked, NOTHING))
+    .map(([model]) => model);
+  const all = new Map([...models, ...gone.map((model) => [model, { ...NOTHING, known: true }] as const)]);
+  const lines = linesOf(
+    all,
+    entry.dollars === undefined ? undefined : dollarsOf(entry.dollars, entry.usd, [...all.keys()]),
+  );
+  return { of: entry.of, spend: spendWith(entry, truth, true), reason: GREW, lines };
 }
+
+/** Booked dollars by model, as estimates that add up to all of them: what belongs to no line goes to the first. */
+function dollarsOf(all: Dollars, booked: PerModel["usd"], models: readonly string[]): Map<string, Dollars> {
+  const [first = UNNAMED, ...others] = models;
+  const given = others.map((model): [string, string] => [model, booked.get(model) ?? "0"]);
+  const rest = sum([all.usd, ...given.map(([, usd]) => minus(usd))]);
+  // What somebody corrected may have left a model below nothing, which no line can say.
+  const fits = [rest, ...given.map(([, usd]) => usd)].every((usd) => !usd.startsWith("-"));
+  const parts = new Map<string, string>(fits ? [[first, rest], ...given] : [[first, all.usd]]);
+  return new Map(models.map((model) => [model, { usd: parts.get(model) ?? "0", usd_known: false }]));
+}
+
+const minus = (usd: string): string => (usd.startsWith("-") ? usd.slice(1) : `-${usd}`);
 
 /** Dollars somebody else has booked stay; of a spend that changed they are an estimate. */
 function spendWith(entry: Entry, figures: Measured, changed: boolean): Record<string, unknown> {

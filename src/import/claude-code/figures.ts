@@ -16,6 +16,8 @@ export interface Measured extends Figures {
   readonly known: boolean;
 }
 
+export const PROVIDER = { provider: "anthropic" };
+
 export const NOTHING: Figures = { iterations: 0, input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
 
 /** What a call used, counting as so many iterations: a driver's turn is none, a child's call is one. */
@@ -94,6 +96,14 @@ export function spendOf(figures: Measured, dollars?: Dollars): Record<string, un
     tokens_known: figures.known,
     ...(dollars ?? { usd_known: false }),
   };
+}
+
+/** Lines of the ledger's JSON, one per model; either all of them name dollars or none. */
+export function linesOf(
+  models: ReadonlyMap<string, Measured>,
+  dollars?: ReadonlyMap<string, Dollars>,
+): Record<string, unknown>[] {
+  return [...models].map(([model, figures]) => ({ ...PROVIDER, model, ...spendOf(figures, dollars?.get(model)) }));
 }
 
 /** What a price depends on beyond the counts: tier, speed, place, how long the cache was asked to keep, tools the provider ran. */

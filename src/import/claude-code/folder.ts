@@ -1,6 +1,5 @@
 /** Finds session files: in a project's folder, in a folder of such folders, or one session by its file. */
-import type { Dirent } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { Complaint } from "../../database/complaint.js";
 import { type Problem, Problems } from "./problems.js";
@@ -16,6 +15,8 @@ export interface AgentFile {
 export interface SessionFiles {
   readonly id: string;
   main?: string;
+  /** Main files of the same session in other folders. */
+  further?: readonly string[];
   readonly agents: AgentFile[];
 }
 
@@ -28,8 +29,8 @@ export interface Found {
 
 /** Ids of sessions and agents become parts of ids of the ledger, which are at most 200 characters long. */
 const NAME = /^[\x21-\x7e]{1,64}$/;
-const AGENT = /^agent-(.*)\.jsonl$/;
-const SESSION = /^(?!agent-)(.*)\.jsonl$/;
+const AGENT = /^agent-(.*)\.jsonl$/s;
+const SESSION = /^(?!agent-)(.*)\.jsonl$/s;
 
 /** Answers what is there; a Complaint where no session is. */
 export async function findSessions(path: string): Promise<Found> {
@@ -47,21 +48,38 @@ async function look(path: string): Promise<Found> {
   });
   if (!kind.isDirectory()) return only(dirname(path), SESSION.exec(basename(path))?.[1]);
   const inside = await list(path);
-  if (inside.some((entry) => entry.isDirectory() && entry.name === "subagents"))
+  if (inside.some(({ directory, name }) => directory && name === "subagents"))
     return only(dirname(path), basename(path));
 
   const project = await readProject(path, path);
-  const all = [project];
-  for (const name of project.others) all.push(await readProject(join(path, name), path));
-  return {
-    root: path,
-    sessions: all.flatMap(({ sessions }) => sessions),
-    problems: all.flatMap(({ problems, sessions }, index) =>
-      index === 0 || sessions.length > 0
-        ? problems
-        : [...problems, { file: project.others[index - 1] ?? "", problem: "a folder without any session" }],
-    ),
-  };
+  const sessions = new Map(project.sessions.map((session) => [session.id, session]));
+  const problems = [...project.problems];
+  const seen = new Set([await realpath(path)]);
+  for (const name of project.others) {
+    const folder = join(path, name);
+    const real = await realpath(folder);
+    if (seen.has(real)) {
+      problems.push({ file: name, problem: "a link to a folder that is read already" });
+      continue;
+    }
+    seen.add(real);
+    const other = await readProject(folder, path);
+    problems.push(...other.problems);
+    if (other.sessions.length === 0) problems.push({ file: name, problem: "a folder without any session" });
+    for (const session of other.sessions) {
+      const known = sessions.get(session.id);
+      sessions.set(session.id, known === undefined ? session : merged(known, session));
+      if (known !== undefined)
+        problems.push({ file: name, problem: `session ${session.id} is in another folder too: both are read as one` });
+    }
+  }
+  return { root: path, sessions: [...sessions.values()], problems };
+}
+
+/** One session of which two folders hold files. */
+function merged(a: SessionFiles, b: SessionFiles): SessionFiles {
+  const [main, ...further] = [a, b].flatMap((files) => [files.main ?? [], files.further ?? []].flat());
+  return { id: a.id, agents: [...a.agents, ...b.agents], ...(main === undefined ? {} : { main, further }) };
 }
 
 /** One session of a project. */
@@ -100,7 +118,7 @@ async function readProject(folder: string, root: string): Promise<Project> {
     return [];
   });
   for (const entry of entries) {
-    const path = join(folder, entry.name);
+    const { path } = entry;
     const id = SESSION.exec(entry.name)?.[1];
     if (id !== undefined) {
       if (NAME.test(id)) sessionOf(id).main = path;
@@ -110,7 +128,7 @@ async function readProject(folder: string, root: string): Promise<Project> {
       const owner = await sessionNamedIn(path);
       if (owner !== undefined && NAME.test(owner)) addAgent(sessionOf(owner), path, complain);
       else complain(path, "a sub-agent that names no session");
-    } else if (entry.isDirectory()) {
+    } else if (entry.directory) {
       const agents = await agentsBelow(join(path, "subagents"), complain);
       if (agents === undefined) others.push(entry.name);
       else if (!NAME.test(entry.name)) complain(path, "a session's name must be 1 to 64 visible ASCII characters");
@@ -131,13 +149,18 @@ function addAgent(session: SessionFiles, path: string, complain: (path: string, 
 async function agentsBelow(
   folder: string,
   complain: (path: string, problem: string) => void,
+  seen: Set<string> = new Set(),
 ): Promise<string[] | undefined> {
   try {
-    const names = await readdir(folder, { recursive: true });
-    return names
-      .sort()
-      .filter((name) => AGENT.test(basename(name)))
-      .map((name) => join(folder, name));
+    const real = await realpath(folder);
+    if (seen.has(real)) return [];
+    seen.add(real);
+    const files: string[] = [];
+    for (const { name, path, directory } of await list(folder)) {
+      if (AGENT.test(name)) files.push(path);
+      else if (directory) files.push(...((await agentsBelow(path, complain, seen)) ?? []));
+    }
+    return files;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return undefined;
@@ -153,8 +176,27 @@ async function sessionNamedIn(path: string): Promise<string | undefined> {
   return undefined;
 }
 
+/** What is in a folder; links count as what they lead to. */
+interface Item {
+  readonly name: string;
+  readonly path: string;
+  readonly directory: boolean;
+}
+
 /** Entries in the order of their names: reports read the same on every machine. */
-async function list(folder: string): Promise<Dirent[]> {
+async function list(folder: string): Promise<Item[]> {
   const entries = await readdir(folder, { withFileTypes: true });
-  return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const items: Item[] = [];
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    const directory = entry.isSymbolicLink()
+      ? await stat(path).then(
+          (kind) => kind.isDirectory(),
+          () => false,
+        )
+      : entry.isDirectory();
+    items.push({ name: entry.name, path, directory });
+  }
+  return items;
 }

@@ -1,9 +1,31 @@
+import { createHash } from "node:crypto";
+
 /**
  * Operation ids of an import. They follow from what the files say, so that importing twice asks the same again; a call's holds no
  * session, so that the ledger refuses to count it in a second one.
  */
 
 const PREFIX = "claude-code:";
+
+/** The runtime of every child that an import spawns. */
+export const RUNTIME = "claude-code";
+
+/** Words of these ids that no part of a key may be taken for. */
+const RESERVED = /^(?:agent|session|line)$/;
+
+/** The longest id that stays as it is. */
+const LONGEST = 72;
+
+/** An id as part of a key: ids of real data stay as they are, and what holds `:` or a word of ours cannot meet another key. */
+export function part(id: string): string {
+  const escaped = RESERVED.test(id) ? `%${id}` : id.replace(/[%:]/g, encodeURIComponent);
+  return escaped.length <= LONGEST ? escaped : `%${digest(id)}`;
+}
+
+/** A call's key, short: what a settled child keeps of each of its calls. */
+export const markOf = (key: string): string => digest(key).slice(0, 12);
+
+const digest = (text: string): string => createHash("sha256").update(text).digest("base64url");
 
 /** Books a call by itself. `key` is `<message id>:<request id>`. */
 export const meterId = (key: string): string => `${PREFIX}${key}`;

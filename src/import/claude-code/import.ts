@@ -2,7 +2,7 @@
 
 import { resolve } from "node:path";
 import { type Books, bookSession, type Writing } from "./book.js";
-import { readWhere } from "./booked.js";
+import { readHolders, readPlaces } from "./booked.js";
 import { Claims } from "./claims.js";
 import { findSessions } from "./folder.js";
 import { meterId, spawnId } from "./ids.js";
@@ -45,8 +45,9 @@ export async function importClaudeCode(
     step(files.id);
   }
   sessions.sort(byTime);
-  const where = await readWhere(ledger, sessions.flatMap(operationsOf));
-  const books: Books = { ledger, where, claims: new Claims(where), ...(options.budget && { budget: options.budget }) };
+  const { where, refused } = await readPlaces(ledger, sessions.flatMap(operationsOf));
+  const claims = new Claims(where, await readHolders(ledger), sessions);
+  const books: Books = { ledger, where, refused, claims, ...(options.budget && { budget: options.budget }) };
   const now = options.now?.getTime() ?? Date.now();
   const reports: SessionReport[] = [];
   for (const session of sessions) {

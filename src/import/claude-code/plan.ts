@@ -8,8 +8,19 @@ import type { Booked } from "./booked.js";
 import type { Call } from "./calls.js";
 import type { Own, OwnChild } from "./claims.js";
 import { type Correction, correctionOfCall, correctionOfChild } from "./corrections.js";
-import { byModel, figuresOf, NOTHING, priceDetail, spendOf, sumOf } from "./figures.js";
-import { correctionId, dispatchId, meterId, nodeId, openId, settleId, spawnId, unknownDriverId } from "./ids.js";
+import { byModel, figuresOf, linesOf, NOTHING, PROVIDER, priceDetail, spendOf, sumOf } from "./figures.js";
+import {
+  correctionId,
+  dispatchId,
+  markOf,
+  meterId,
+  nodeId,
+  openId,
+  RUNTIME,
+  settleId,
+  spawnId,
+  unknownDriverId,
+} from "./ids.js";
 
 /** How an import was asked to book. */
 export interface Settings {
@@ -40,7 +51,8 @@ export function planSession(own: Own, booked: Booked, settings: Settings): Plan 
   return new Planner(own, booked, settings).plan();
 }
 
-const PROVIDER = { provider: "anthropic" };
+/** Marks that a settled child keeps of its calls: their JSON stays below 100,000 bytes. */
+const MARKS = 5_000;
 
 /** Among operations of one instant. */
 const RANK: Readonly<Record<string, number>> = { open_pool: 0, spawn: 1, dispatch: 2, meter: 3, settle: 4, correct: 5 };
@@ -148,14 +160,14 @@ class Planner {
   private child(child: OwnChild): void {
     const node = nodeId(this.own.id, child.id);
     const sum = sumOf(child.calls);
-    const lines = [...byModel(child.calls)].map(([model, figures]) => ({ ...PROVIDER, model, ...spendOf(figures) }));
+    const lines = linesOf(byModel(child.calls));
     const booked = this.booked.children.get(node);
     if (booked?.end !== undefined) {
       const { end } = booked;
       const correction = correctionOfChild(end, sum, byModel(child.calls), sumOf(child.written));
       if (correction === undefined) return;
       const calls = Math.max(0, sum.iterations - end.figures.iterations);
-      this.correct("note" in correction ? correction : { ...correction, lines }, end.corrections, {
+      this.correct(correction, end.corrections, {
         at: child.lastAt,
         calls,
       });
@@ -164,7 +176,7 @@ class Planner {
     const by = booked?.spawnedBy ?? spawnId(child.firstKey);
     const from = child.spawnedAt ?? child.firstAt;
     if (booked === undefined) {
-      const names = { node_id: node, label: `agent-${child.id}`, runtime: "claude-code" };
+      const names = { node_id: node, label: `agent-${child.id}`, runtime: RUNTIME };
       const budget = this.ceilings({ tokens: sum.input + sum.output, iterations: sum.iterations });
       this.add({ op: "spawn", operation_id: by, pool_id: this.own.id, ...names, budget }, { at: from });
     }
@@ -172,7 +184,7 @@ class Planner {
       this.add({ op: "dispatch", operation_id: dispatchId(by), node_id: node }, { at: from });
     if (!this.settings.settle) return;
     const [model, ...more] = byModel(child.calls).keys();
-    const only = more.length === 0 ? { model } : {};
+    const only = model === undefined || more.length > 0 ? {} : { model };
     const settle = {
       op: "settle",
       operation_id: settleId(by),
@@ -180,8 +192,10 @@ class Planner {
       outcome: "done",
       ...PROVIDER,
       ...only,
-      lines,
+      ...(lines.length === 0 ? {} : { lines }),
       spend: spendOf(sum),
+      // Other sessions that hold a copy find here what is counted.
+      verdict: { calls: child.calls.slice(0, MARKS).map(({ key }) => markOf(key)) },
     };
     this.add(settle, {
       at: child.lastAt,

@@ -1,7 +1,10 @@
 /** What an import did, as plain JSON. */
 import type { Problem } from "./problems.js";
 
-/** Model calls of a session. Each is in exactly one of the four: `booked` before, `new`, `waiting`, or counted `elsewhere`. */
+/**
+ * Model calls of a session. Each is in exactly one of the four: `booked` before, `new`, `waiting`, or counted `elsewhere`; those that
+ * nothing counts are in none, and a problem tells their number.
+ */
 export interface CallsReport {
   /** Calls in the session's files. */
   readonly found: number;

@@ -2,6 +2,7 @@
 import { relative } from "node:path";
 import { type Call, Calls } from "./calls.js";
 import type { SessionFiles } from "./folder.js";
+import { part } from "./ids.js";
 import { type Problem, Problems } from "./problems.js";
 import { type NumberedLine, readSessionLines } from "./read.js";
 import { SideChains } from "./side-chains.js";
@@ -66,7 +67,11 @@ export async function readSession(files: SessionFiles, root: string, now: number
     problems.push(...found.list());
     return any;
   };
-  const known = files.main !== undefined && (await read(files.main, (line, found) => reader.takeMain(line, found)));
+  const mains = [...(files.main === undefined ? [] : [files.main]), ...(files.further ?? [])];
+  let known = false;
+  for (const path of mains) {
+    if (await read(path, (line, found) => reader.takeMain(line, found))) known = true;
+  }
   for (const { id, path } of files.agents) {
     reader.agent(id);
     await read(path, (line, found) => reader.takeAgent(id, line, found));
@@ -76,8 +81,7 @@ export async function readSession(files: SessionFiles, root: string, now: number
     problems.push({ file, problem: "no line of the session's main file: what its driver used is unknown" });
   }
   const { turns, ...rest } = reader.result();
-  const count = files.agents.length + (files.main === undefined ? 0 : 1);
-  return { id: files.id, files: count, ...(known ? { turns } : {}), ...rest, problems };
+  return { id: files.id, files: files.agents.length + mains.length, ...(known ? { turns } : {}), ...rest, problems };
 }
 
 class Reader {
@@ -93,7 +97,7 @@ class Reader {
     private readonly session: string,
     private readonly now: number,
   ) {
-    this.main = new Calls(session, now);
+    this.main = new Calls(part(session), now);
   }
 
   span({ line }: NumberedLine, span: Span): void {
@@ -101,7 +105,10 @@ class Reader {
   }
 
   agent(id: string): { calls: Calls; span: Span } {
-    const agent = this.agents.get(id) ?? { calls: new Calls(`${this.session}:${id}`, this.now), span: new Span() };
+    const agent = this.agents.get(id) ?? {
+      calls: new Calls(`${part(this.session)}:${part(id)}`, this.now),
+      span: new Span(),
+    };
     this.agents.set(id, agent);
     return agent;
   }

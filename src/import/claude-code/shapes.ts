@@ -18,9 +18,20 @@ const Name = z
   .optional()
   .catch(undefined);
 
+/** A word of the provider's that a price depends on. */
+const Word = z
+  .string()
+  .regex(/^[a-z0-9_.-]{1,64}$/i)
+  .optional()
+  .catch(undefined);
+
+/** ISO 8601 with a zone: other forms mean another instant on another machine. */
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)$/;
+
 /** Milliseconds since 1970; what names no instant after 2000 is taken as missing. */
 const Instant = z
   .string()
+  .regex(ISO)
   .transform((text) => Date.parse(text))
   .refine((ms) => ms >= Date.UTC(2000, 0))
   .optional()
@@ -37,9 +48,9 @@ const Usage = z.object({
   cache_read_input_tokens: Count.nullish(),
   cache_creation: Counts,
   server_tool_use: Counts,
-  service_tier: Name,
-  speed: Name,
-  inference_geo: Name,
+  service_tier: Word,
+  speed: Word,
+  inference_geo: Word,
 });
 
 /** Usage as a provider reports it: `input_tokens` is the fresh part of the prompt alone. */
