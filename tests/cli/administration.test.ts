@@ -80,7 +80,9 @@ describe("the database", () => {
       /--database-url: there is no file \/nowhere\/ca\.pem: correct sslrootcert \(ENOENT\)/,
     ],
   ])("with ?%s in its URL is no surprise: what to do is said", async (settings, said) => {
-    const verb = ["pool", "open", "q", "--tenant", "acme", "--database-url", `${database.url}?${settings}`];
+    const url = new URL(database.url);
+    url.search = settings;
+    const verb = ["pool", "open", "q", "--tenant", "acme", "--database-url", url.href];
     const { code, stdout, stderr } = await run(verb);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toMatch(said);
