@@ -9,6 +9,7 @@ export {
   type PlainOptions,
   type Reconciled,
   type ReconcileOptions,
+  type Refusal,
   type Reservation,
   type ReserveOptions,
   type Ticket,

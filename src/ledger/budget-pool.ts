@@ -28,10 +28,15 @@ export interface Ticket {
   readonly existing: boolean;
 }
 
-/** A ticket, or why not: a business no with what was short. */
-export type Reservation =
-  | { readonly ok: true; readonly ticket: Ticket }
-  | { readonly ok: false; readonly code: string; readonly shortfall: readonly Shortfall[] };
+/** A business no, and what was short. */
+export interface Refusal {
+  readonly ok: false;
+  readonly code: string;
+  readonly shortfall: readonly Shortfall[];
+}
+
+/** A ticket, or why not. */
+export type Reservation = { readonly ok: true; readonly ticket: Ticket } | Refusal;
 
 /** What a settlement booked. */
 export interface Reconciled {
@@ -69,7 +74,7 @@ export class BudgetPool {
       leaseMs = DEFAULT_LEASE_MS,
       ...any
     } = schemas.parse(schemas.reserveOptions, options, "options");
-    const { status, code, result } = await this.#send("spawn", any, {
+    const { code, result } = await this.#send("spawn", any, {
       label,
       budget: schemas.parse(schemas.budget, budget, "budget"),
       node_id: nodeId,
@@ -78,9 +83,7 @@ export class BudgetPool {
       driver,
       lease_ms: leaseMs ?? undefined,
     });
-    if (status === "refused" || code !== null) {
-      return { ok: false, code: code ?? "", shortfall: result.shortfall ?? [] };
-    }
+    if (code !== null) return refusal(code, result);
     const ticket = {
       nodeId: result.node_id ?? "",
       poolId: this.poolId,
@@ -199,13 +202,11 @@ export class BudgetPool {
   async fund(
     amounts: Readonly<Record<string, Amount>>,
     options: PlainOptions = {},
-  ): Promise<
-    { readonly ok: true } | { readonly ok: false; readonly code: string; readonly shortfall: readonly Shortfall[] }
-  > {
+  ): Promise<{ readonly ok: true } | Refusal> {
     const { code, result } = await this.#send("fund", schemas.parse(schemas.plainOptions, options, "options"), {
       amounts: schemas.parse(schemas.amounts, amounts, "amounts"),
     });
-    return code === null ? { ok: true } : { ok: false, code, shortfall: result.shortfall ?? [] };
+    return code === null ? { ok: true } : refusal(code, result);
   }
 
   /**
@@ -256,6 +257,10 @@ function split(options: PlainOptions & Attribution): { any: PlainOptions; attrib
     any,
     attribution: { provider, model, provider_request_id: providerRequestId, purpose, lines: lines?.map(lineSpend) },
   };
+}
+
+function refusal(code: string, { shortfall = [] }: Result): Refusal {
+  return { ok: false, code, shortfall };
 }
 
 function reconciled({ result, operationId }: { result: Result; operationId: string }): Reconciled {

@@ -8,15 +8,19 @@ import type { Operation } from "./protocol.js";
 
 type Json = Readonly<Record<string, unknown>>;
 
-const COUNTS = [
-  "iterations",
-  "input_tokens",
-  "output_tokens",
-  "cache_read_tokens",
-  "cache_write_tokens",
-  "reasoning_tokens",
-  "ms",
-];
+/** What becomes of each field of a spend. */
+const SPEND_FIELDS = {
+  iterations: canonicalCount,
+  input_tokens: canonicalCount,
+  output_tokens: canonicalCount,
+  cache_read_tokens: canonicalCount,
+  cache_write_tokens: canonicalCount,
+  reasoning_tokens: canonicalCount,
+  ms: canonicalCount,
+  usd: canonicalDecimal,
+  resources: (resources: unknown) =>
+    mapValues(resources, (resource) => mapKeys(resource, { amount: canonicalDecimal })),
+};
 
 /**
  * The operation in that form, as JSON has it.
@@ -48,13 +52,8 @@ export function canonicalOperation(operation: Operation): Operation {
 
 function canonicalSpend(spend: unknown): unknown {
   if (!isObject(spend)) return spend;
-  const counts = Object.fromEntries(COUNTS.map((name) => [name, canonicalCount]));
   const known = "usd" in spend && spend.usd === undefined ? { ...spend, usd_known: false } : spend;
-  return mapKeys(known, {
-    ...counts,
-    usd: canonicalDecimal,
-    resources: (resources) => mapValues(resources, (resource) => mapKeys(resource, { amount: canonicalDecimal })),
-  });
+  return mapKeys(known, SPEND_FIELDS);
 }
 
 function canonicalAmounts(amounts: unknown): unknown {

@@ -52,7 +52,7 @@ export interface LedgerStatistics {
   readonly retries: Readonly<RetryCounts>;
 }
 
-/** An operation that may be written to more than once is known by its id: the most that one atomic call takes. */
+/** Operations in one call at most, as the database has it. */
 const ATOMIC_MOST = 1_000;
 
 /** Calls under way, and transactions, at once. */
@@ -245,8 +245,7 @@ export class Ledger {
 
   #request(operations: readonly Operation[], options: RequestOptions): Promise<Answer[]> {
     const inside = this.#inside.getStore();
-    const named = [...operations.flatMap(lanesOf), options.lane];
-    if (inside && named.some((lane) => lane !== undefined && inside.has(lane))) {
+    if (inside && [...operations.flatMap(lanesOf), options.lane ?? ""].some((lane) => inside.has(lane))) {
       this.#refuseInside(
         "this pool is the transaction's: write through the ledger that withTransaction gives to the work",
       );

@@ -23,13 +23,12 @@ const STARTING_DELAY_MS = 10;
 const MAX_DELAY_MS = 1_000;
 
 /**
- * Runs `attempt` until it succeeds, fails for good, or patience ends.
- * @throws {LedgerError} the last error; `retryable` where only patience ended.
+ * Runs `attempt` until it succeeds, fails for good, or patience ends. Throws the last error as it came.
  */
 export async function retrying<T>(
   attempt: () => Promise<T>,
   counts: RetryCounts,
-  patience: () => Patience = () => PATIENCE,
+  patience: () => Patience,
   kind: (error: unknown) => ReturnType<typeof kindOf> = kindOf,
 ): Promise<T> {
   const since = performance.now();
@@ -56,7 +55,7 @@ export async function retrying<T>(
 export async function retryingCall<T>(
   attempt: () => Promise<T>,
   counts: RetryCounts,
-  patience?: () => Patience,
+  patience: () => Patience,
 ): Promise<T> {
   return retrying(attempt, counts, patience).catch((error: unknown): never => {
     throw ledgerError(error);

@@ -23,12 +23,10 @@ const tags = z.record(z.string(), z.string());
 /** Other spellings of the channels that every pool has: a budget on one of them would cap nothing that anybody spends. */
 const MISSPELT = /^(?:tokens?|iterations?|usd|dollars?)$/i;
 
-const channel = id
-  .refine((name) => name === "tokens" || name === "iterations" || name === "usd" || !MISSPELT.test(name), {
-    error: "is no channel: tokens, iterations and usd are spelt so",
-  })
-  // It would be lost on the way through an object.
-  .refine((name) => name !== "__proto__", "cannot be the name of a channel");
+const channel = id.refine(
+  (name) => name === "tokens" || name === "iterations" || name === "usd" || !MISSPELT.test(name),
+  { error: "is no channel: tokens, iterations and usd are spelt so" },
+);
 
 /** Ceilings or totals, by channel. */
 export const budget = z.record(channel, notNegative.optional());

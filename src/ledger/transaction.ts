@@ -28,14 +28,12 @@ export function on(client: pg.ClientBase, tenantId: string): TransactionLedger {
   const db = new Kysely<LedgerViews>({
     dialect: new PostgresDialect({ pool: kyselyPool(async () => ({ query: client.query.bind(client) })) }),
   }).withSchema("ledger");
-  const send = async (operations: readonly Operation[], { atomic = false }: ApplyOptions = {}): Promise<Answer[]> =>
-    apply(client, tenantId, operations.map(asSent), atomic).catch((error: unknown): never => {
-      throw ledgerError(error);
-    });
   const read = <T>(reading: () => Promise<T>): Promise<T> =>
     reading().catch((error: unknown): never => {
       throw ledgerError(error);
     });
+  const send = async (operations: readonly Operation[], { atomic = false }: ApplyOptions = {}): Promise<Answer[]> =>
+    read(() => apply(client, tenantId, operations.map(asSent), atomic));
   const writer: Writer = { tenantId, db, send, read };
   return {
     tenantId,

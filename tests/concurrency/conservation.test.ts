@@ -3,9 +3,10 @@
  * the clients were told.
  */
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { chance } from "../setup/chance.js";
 import { createTestDatabase, type TestDatabase } from "../setup/database.js";
 import type { Operation } from "./operations.js";
-import { type Played, Player, randomNumbers } from "./players.js";
+import { type Played, Player } from "./players.js";
 import { audit, openSession } from "./sessions.js";
 import { PATIENCE_MS, STRESS } from "./stress.js";
 import { openRoot, plant, spawnDriver } from "./trees.js";
@@ -78,7 +79,7 @@ it(
     const players = await Promise.all(
       PLAYERS.map(async (name, index) => {
         const session = await openSession(database);
-        return new Player(name, session, "t", POOLS, ["right"], randomNumbers(SEED * PLAYERS.length + index));
+        return new Player(name, session, "t", POOLS, ["right"], chance(SEED * PLAYERS.length + index));
       }),
     );
     await Promise.all(

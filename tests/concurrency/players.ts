@@ -5,17 +5,6 @@ import type { Session } from "./sessions.js";
 /** Of one call: far above what a busy machine needs; more is a failure. */
 const MOST_ATTEMPTS = 20;
 
-/** Numbers in [0, 1) that are the same for the same seed (mulberry32). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** An operation, and what came of it. */
 export interface Played {
   readonly operation: Operation;

@@ -5,8 +5,9 @@ import type { EventsOptions } from "../../src/ledger/feed.js";
 import type { Ledger } from "../../src/ledger/ledger.js";
 import type { Operation } from "../../src/ledger/protocol.js";
 import { until } from "../concurrency/sessions.js";
+import { chance } from "../setup/chance.js";
 import { expectExactly, meter, numbers, open, place, read } from "./feed.js";
-import { between, chance } from "./random.js";
+import { between } from "./random.js";
 import { type Tenant, useTenants, via } from "./tenants.js";
 
 const tenants = useTenants();

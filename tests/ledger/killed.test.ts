@@ -8,7 +8,8 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { beforeAll, expect, it } from "vitest";
 import { advisoryLocks, until } from "../concurrency/sessions.js";
-import { between, byCallers, chance } from "./random.js";
+import { chance } from "../setup/chance.js";
+import { between, byCallers } from "./random.js";
 import { type Tenant, useTenants } from "./tenants.js";
 import { POOLS, WORK } from "./workload.js";
 

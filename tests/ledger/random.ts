@@ -1,15 +1,4 @@
-/** Chance that a seed repeats. */
-
-/** Numbers from 0 to below 1, the same for the same seed (mulberry32). */
-export function chance(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+/** Callers that work at once, and numbers for what they do. */
 
 /** A whole number from `low` to `high`. */
 export function between(random: () => number, low: number, high: number): number {

@@ -7,12 +7,13 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Ledger } from "../../src/ledger/ledger.js";
 import type * as Protocol from "../../src/ledger/protocol.js";
+import { chance } from "../setup/chance.js";
 import { createLoginRole } from "../setup/database.js";
 import { regroup } from "../vectors/regroup.js";
 import { ledgerScenarios } from "../vectors/scenarios.js";
 import { SqlEngine } from "../vectors/sql-engine.js";
 import { type Answer, type Operation, runScenario, type Scenario } from "../vectors/steps.js";
-import { byCallers, chance } from "./random.js";
+import { byCallers } from "./random.js";
 import { type Tenant, useTenants } from "./tenants.js";
 
 const AT_ONCE = 6;

@@ -6,8 +6,9 @@ import { afterEach, beforeAll, expect, it } from "vitest";
 import type { Ledger } from "../../src/ledger/ledger.js";
 import type { Answer, Operation } from "../../src/ledger/protocol.js";
 import { advisoryLocks, until } from "../concurrency/sessions.js";
+import { chance } from "../setup/chance.js";
 import { type BadWay, type Fate, startProxy } from "./proxy.js";
-import { between, byCallers, chance } from "./random.js";
+import { between, byCallers } from "./random.js";
 import { type Tenant, useTenants, via } from "./tenants.js";
 
 const CALLERS = 64;
