@@ -13,6 +13,9 @@
 --!include rules/misfit_of_lines.sql
 --!include rules/misfit_of_operation.sql
 --!include rules/misfit_of_cursor.sql
+--!include rules/plain_price.sql
+--!include rules/instants_in.sql
+--!include rules/misfit_of_book.sql
 
 -- What an operation asks for, as rows that do not exist yet
 --!include rules/digest_of.sql
@@ -71,6 +74,19 @@
 --!include private/assert_writable.sql
 --!include private/assert_all_ok.sql
 
+-- Prices: a book is written once, read by key, and turned into dollars in one place
+--!include rules/prices_in.sql
+--!include rules/misfit_of_prices.sql
+--!include rules/digest_of_prices.sql
+--!include triggers/prices__immutable.sql
+--!include views/prices.sql
+--!include functions/rates_of.sql
+--!include functions/price_of.sql
+--!include rules/needs_price.sql
+--!include rules/with_estimate.sql
+--!include rules/priced.sql
+--!include private/rate_card.sql
+
 -- Looking things up by key
 --!include private/find_pool.sql
 --!include private/find_node.sql
@@ -92,6 +108,7 @@
 --!include functions/locks_of.sql
 
 -- Booking: one event, its balances, its journal row, and what it means above
+--!include rules/detail_of.sql
 --!include private/event.sql
 --!include private/metered_event.sql
 --!include private/move_channels.sql
@@ -127,6 +144,7 @@
 --!include private/booked_usage.sql
 --!include private/correct_event.sql
 --!include private/event_booked_by.sql
+--!include private/as_called.sql
 --!include private/lines_kept.sql
 --!include private/correct_lines.sql
 --!include private/settle_leaf.sql
@@ -152,6 +170,7 @@
 --!include operations/freeze.sql
 --!include operations/close_pool.sql
 --!include operations/judge.sql
+--!include operations/plan.sql
 
 -- The batch: claim, one by one or folded, keep
 --!include private/perform.sql
@@ -195,7 +214,49 @@
 --!include views/refusals.sql
 --!include views/trajectory.sql
 --!include views/spent_breakdown.sql
+
+-- Prices
+--!include functions/put_prices.sql
+--!include functions/use_prices.sql
+--!include views/price_books.sql
+--!include views/priced_usage.sql
+--!include views/run_prices.sql
+
+-- Experiments
+--!include rules/median_of.sql
+--!include rules/fraction_of.sql
+--!include rules/sign_test.sql
+--!include rules/gate_cost.sql
+--!include rules/gate_doubt.sql
+--!include rules/gate_reason.sql
+--!include rules/gate_rank.sql
+--!include rules/gate_verdict.sql
+--!include views/run_costs.sql
+--!include views/arm_costs.sql
+--!include views/plans.sql
+--!include private/gate_nodes.sql
+--!include private/gate_troubles.sql
+--!include private/gate_costs.sql
+--!include private/gate_sides.sql
+--!include private/gate_plan.sql
+--!include private/gate.sql
+--!include functions/equal_k.sql
+--!include functions/equal_k_by_task.sql
+--!include private/assert_arms.sql
+--!include private/paired_runs.sql
+--!include private/outcomes_of.sql
+--!include functions/compare_arms.sql
+
+-- Audits
+--!include private/sums_until.sql
 --!include functions/balance_at.sql
+--!include functions/note_retries.sql
+--!include views/usage_by_tool.sql
+--!include views/health.sql
+
+-- Artifacts
+--!include views/blobs.sql
+--!include views/settlements.sql
 
 -- The audit
 --!include views/audit/balances.sql

@@ -57,7 +57,8 @@ create type ledger_private.usage as (
   tokens_unknown integer,
   iterations_unknown integer,
   usd_unknown integer,
-  usd_seals integer
+  usd_seals integer,
+  cache_write_1h_tokens numeric
 );
 alter type ledger_private.usage owner to ledger_owner;
 comment on type ledger_private.usage is 'What one event consumed, and how often something in it is unknown (1 or 0; differences in a correction). usd null = unknown and not charged.';
@@ -78,7 +79,7 @@ alter table ledger_private.blobs enable row level security;
 alter table ledger_private.blobs force row level security;
 create policy owner_all on ledger_private.blobs as permissive for all to ledger_owner using (true) with check (true);
 create policy reader_all on ledger_private.blobs as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
-create policy reader_one on ledger_private.blobs as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_one on ledger_private.blobs as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
 alter table ledger_private.blobs owner to ledger_owner;
 comment on table ledger_private.blobs is 'Artifacts by content: sha256:<hex> of the bytes.';
 grant select on table ledger_private.blobs to ledger_admin;
@@ -119,7 +120,7 @@ alter table ledger_private.channels enable row level security;
 alter table ledger_private.channels force row level security;
 create policy owner_all on ledger_private.channels as permissive for all to ledger_owner using (true) with check (true);
 create policy reader_all on ledger_private.channels as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
-create policy reader_one on ledger_private.channels as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_one on ledger_private.channels as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
 alter table ledger_private.channels owner to ledger_owner;
 comment on table ledger_private.channels is 'One quantity of one pool. remainder: the part of committed that only a seal put there; unknown, seals: events of unknown usage still uncorrected.';
 grant select on table ledger_private.channels to ledger_admin;
@@ -186,11 +187,13 @@ create table ledger_private.journal (
   usd_seals integer,
   usd_remainder numeric(38,12),
   resource_moves jsonb,
+  cache_write_1h_tokens numeric(38,0),
   constraint journal_amounts_finite CHECK ((GREATEST(iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_tokens, uncertain_iterations, uncertain_usd, tokens_funded, tokens_held, tokens_spent, tokens_uncertain, iterations_funded, iterations_held, iterations_spent, iterations_uncertain, usd_funded, usd_held, usd_spent, usd_uncertain, usd_remainder) < 'Infinity'::numeric)),
   constraint journal_cache_within_input CHECK (((kind = 'corrected'::text) OR ((COALESCE(cache_read_tokens, (0)::numeric) + COALESCE(cache_write_tokens, (0)::numeric)) <= input_tokens))),
+  constraint journal_cache_write_1h_within_cache_write CHECK (((cache_write_1h_tokens < 'Infinity'::numeric) AND ((kind = 'corrected'::text) OR ((cache_write_1h_tokens >= (0)::numeric) AND (cache_write_1h_tokens <= COALESCE(cache_write_tokens, (0)::numeric)))))),
   constraint journal_corrects_earlier CHECK (((corrects_seq IS NULL) OR ((corrects_seq < seq) AND (kind = 'corrected'::text)))),
   constraint journal_effective_not_later CHECK ((effective_at <= recorded_at)),
-  constraint journal_kind_known CHECK ((kind ~ '^(opened|funded|spawned|dispatched|extended|settled|cancelled|metered|delivered|corrected|expired|frozen|thawed|closed|judged|drawn)$'::text)),
+  constraint journal_kind_known CHECK ((kind ~ '^(opened|funded|spawned|dispatched|extended|settled|cancelled|metered|delivered|corrected|expired|frozen|thawed|closed|judged|planned|drawn)$'::text)),
   constraint journal_outcome_known CHECK ((outcome ~ '^(done|down|cancelled|expired)$'::text)),
   constraint journal_purpose_known CHECK ((purpose ~ '^(turn|compaction|failed|tool)$'::text)),
   constraint journal_reasoning_within_output CHECK (((kind = 'corrected'::text) OR (reasoning_tokens <= output_tokens))),
@@ -209,7 +212,7 @@ alter table ledger_private.journal enable row level security;
 alter table ledger_private.journal force row level security;
 create policy owner_all on ledger_private.journal as permissive for all to ledger_owner using (true) with check (true);
 create policy reader_all on ledger_private.journal as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
-create policy reader_one on ledger_private.journal as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_one on ledger_private.journal as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
 alter table ledger_private.journal owner to ledger_owner;
 comment on table ledger_private.journal is 'Append-only. Usage columns say what was consumed; <channel>_<move> columns say what it did to the channel rows of this pool. Null = nothing.';
 grant select on table ledger_private.journal to ledger_admin;
@@ -261,7 +264,7 @@ alter table ledger_private.nodes enable row level security;
 alter table ledger_private.nodes force row level security;
 create policy owner_all on ledger_private.nodes as permissive for all to ledger_owner using (true) with check (true);
 create policy reader_all on ledger_private.nodes as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
-create policy reader_one on ledger_private.nodes as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_one on ledger_private.nodes as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
 alter table ledger_private.nodes owner to ledger_owner;
 comment on table ledger_private.nodes is 'One agent, worker or request. parent_node_id owns the pool it holds from; terminal_seq: its terminal row there; late: expired, then settled.';
 grant select on table ledger_private.nodes to ledger_admin;
@@ -287,12 +290,34 @@ alter table ledger_private.operations enable row level security;
 alter table ledger_private.operations force row level security;
 create policy owner_all on ledger_private.operations as permissive for all to ledger_owner using (true) with check (true);
 create policy reader_all on ledger_private.operations as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
-create policy reader_one on ledger_private.operations as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_one on ledger_private.operations as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
 alter table ledger_private.operations owner to ledger_owner;
 comment on table ledger_private.operations is 'Idempotency: what was asked (digest) and answered. code null = ok; result without pool_id and seq, which have columns.';
 grant select on table ledger_private.operations to ledger_admin;
 grant select on table ledger_private.operations to ledger_auditor;
 grant select on table ledger_private.operations to ledger_writer;
+
+create table ledger_private.plans (
+  tenant_id text not null,
+  experiment text not null,
+  plan_ref text not null,
+  pool_id text not null,
+  seq bigint not null,
+  registered_at timestamp with time zone not null,
+  registered_by text not null default SESSION_USER,
+  constraint plans_blob_fkey FOREIGN KEY (tenant_id, plan_ref) REFERENCES ledger_private.blobs(tenant_id, blob_id),
+  constraint plans_event_fkey FOREIGN KEY (tenant_id, pool_id, seq) REFERENCES ledger_private.journal(tenant_id, pool_id, seq),
+  constraint plans_pkey PRIMARY KEY (tenant_id, experiment)
+);
+alter table ledger_private.plans enable row level security;
+alter table ledger_private.plans force row level security;
+create policy owner_all on ledger_private.plans as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.plans as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.plans as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
+alter table ledger_private.plans owner to ledger_owner;
+grant select on table ledger_private.plans to ledger_admin;
+grant select on table ledger_private.plans to ledger_auditor;
+grant select on table ledger_private.plans to ledger_writer;
 
 create table ledger_private.pool_heads (
   tenant_id text not null,
@@ -314,7 +339,7 @@ alter table ledger_private.pool_heads enable row level security;
 alter table ledger_private.pool_heads force row level security;
 create policy owner_all on ledger_private.pool_heads as permissive for all to ledger_owner using (true) with check (true);
 create policy reader_all on ledger_private.pool_heads as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
-create policy reader_one on ledger_private.pool_heads as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_one on ledger_private.pool_heads as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
 alter table ledger_private.pool_heads owner to ledger_owner;
 comment on table ledger_private.pool_heads is 'The narrow hot row of a pool. seq: last journal row; children: ordinal of the next derived id; next_lease_at: no open hold has an earlier lease.';
 grant select on table ledger_private.pool_heads to ledger_admin;
@@ -350,12 +375,92 @@ alter table ledger_private.pools enable row level security;
 alter table ledger_private.pools force row level security;
 create policy owner_all on ledger_private.pools as permissive for all to ledger_owner using (true) with check (true);
 create policy reader_all on ledger_private.pools as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
-create policy reader_one on ledger_private.pools as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_one on ledger_private.pools as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
 alter table ledger_private.pools owner to ledger_owner;
 comment on table ledger_private.pools is 'What seldom changes of a budget. depth_left, deadline_at: the strictest of the pool and all above it; payers: pools above that pay some channel.';
 grant select on table ledger_private.pools to ledger_admin;
 grant select on table ledger_private.pools to ledger_auditor;
 grant select on table ledger_private.pools to ledger_writer;
+
+create table ledger_private.price_books (
+  tenant_id text not null,
+  book text not null,
+  source text,
+  digest bytea not null,
+  recorded_at timestamp with time zone not null default clock_timestamp(),
+  recorded_by text not null default SESSION_USER,
+  constraint price_books_book_short CHECK (((char_length(book) >= 1) AND (char_length(book) <= 200))),
+  constraint price_books_digest_sha256 CHECK ((octet_length(digest) = 32)),
+  constraint price_books_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES ledger_private.tenants(tenant_id),
+  constraint price_books_pkey PRIMARY KEY (tenant_id, book)
+);
+CREATE TRIGGER price_books_immutable BEFORE DELETE OR UPDATE ON ledger_private.price_books FOR EACH ROW EXECUTE FUNCTION ledger_private.tg_prices__immutable();
+CREATE TRIGGER price_books_no_truncate BEFORE TRUNCATE ON ledger_private.price_books FOR EACH STATEMENT EXECUTE FUNCTION ledger_private.tg_prices__immutable();
+alter table ledger_private.price_books enable row level security;
+alter table ledger_private.price_books force row level security;
+create policy owner_all on ledger_private.price_books as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.price_books as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.price_books as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
+alter table ledger_private.price_books owner to ledger_owner;
+comment on table ledger_private.price_books is 'What a tenant priced from or may price from. Never changed: digest says which content it has.';
+grant select on table ledger_private.price_books to ledger_admin;
+grant select on table ledger_private.price_books to ledger_auditor;
+grant select on table ledger_private.price_books to ledger_writer;
+
+create table ledger_private.prices (
+  tenant_id text not null,
+  book text not null,
+  provider text not null,
+  match text not null,
+  model text not null,
+  token_class text not null,
+  above_input_tokens bigint not null default 0,
+  valid_from timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  valid_to timestamp with time zone not null default 'infinity'::timestamp with time zone,
+  usd_per_million numeric(18,6) not null,
+  source text,
+  constraint prices_above_not_negative CHECK ((above_input_tokens >= 0)),
+  constraint prices_match_known CHECK ((match ~ '^(exact|dated|prefix|contains)$'::text)),
+  constraint prices_names_lower CHECK (((provider = lower((provider COLLATE "C"))) AND (model = lower((model COLLATE "C"))))),
+  constraint prices_names_short CHECK ((((char_length(provider) >= 1) AND (char_length(provider) <= 200)) AND ((char_length(model) >= 1) AND (char_length(model) <= 200)))),
+  constraint prices_not_negative CHECK (((usd_per_million >= (0)::numeric) AND (usd_per_million < 'Infinity'::numeric))),
+  constraint prices_token_class_known CHECK ((token_class ~ '^(input|cache_read|cache_write|cache_write_1h|output|reasoning|request)$'::text)),
+  constraint prices_valid_for_some_time CHECK ((valid_from < valid_to)),
+  constraint prices_book_fkey FOREIGN KEY (tenant_id, book) REFERENCES ledger_private.price_books(tenant_id, book),
+  constraint prices_pkey PRIMARY KEY (tenant_id, book, provider, match, model, token_class, above_input_tokens, valid_from)
+);
+CREATE TRIGGER prices_immutable BEFORE DELETE OR UPDATE ON ledger_private.prices FOR EACH ROW EXECUTE FUNCTION ledger_private.tg_prices__immutable();
+CREATE TRIGGER prices_no_truncate BEFORE TRUNCATE ON ledger_private.prices FOR EACH STATEMENT EXECUTE FUNCTION ledger_private.tg_prices__immutable();
+alter table ledger_private.prices enable row level security;
+alter table ledger_private.prices force row level security;
+create policy owner_all on ledger_private.prices as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.prices as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.prices as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
+alter table ledger_private.prices owner to ledger_owner;
+comment on table ledger_private.prices is 'Dollars per million tokens of a class (request: per million calls), for calls with more input than above_input_tokens (0 = all).';
+grant select on table ledger_private.prices to ledger_admin;
+grant select on table ledger_private.prices to ledger_auditor;
+grant select on table ledger_private.prices to ledger_writer;
+
+create table ledger_private.retries (
+  tenant_id text not null,
+  hour timestamp with time zone not null,
+  role_name text not null,
+  retries bigint not null,
+  constraint retries_positive CHECK ((retries > 0)),
+  constraint retries_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES ledger_private.tenants(tenant_id),
+  constraint retries_pkey PRIMARY KEY (tenant_id, hour, role_name)
+);
+alter table ledger_private.retries enable row level security;
+alter table ledger_private.retries force row level security;
+create policy owner_all on ledger_private.retries as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.retries as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.retries as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
+alter table ledger_private.retries owner to ledger_owner;
+comment on table ledger_private.retries is 'Calls that clients had to repeat, as they said, per hour (its beginning, UTC) and login role; 30 days of it.';
+grant select on table ledger_private.retries to ledger_admin;
+grant select on table ledger_private.retries to ledger_auditor;
+grant select on table ledger_private.retries to ledger_writer;
 
 create table ledger_private.role_bindings (
   tenant_id text not null,
@@ -400,7 +505,7 @@ alter table ledger_private.runs enable row level security;
 alter table ledger_private.runs force row level security;
 create policy owner_all on ledger_private.runs as permissive for all to ledger_owner using (true) with check (true);
 create policy reader_all on ledger_private.runs as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
-create policy reader_one on ledger_private.runs as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_one on ledger_private.runs as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
 alter table ledger_private.runs owner to ledger_owner;
 comment on table ledger_private.runs is 'A root node marked as a run: where it stands in an experiment, how it ended, how it was judged.';
 grant select on table ledger_private.runs to ledger_admin;
@@ -412,18 +517,21 @@ create table ledger_private.tenants (
   settings jsonb not null default '{}'::jsonb,
   frozen_pools integer not null default 0,
   created_at timestamp with time zone not null default clock_timestamp(),
+  price_book text,
   constraint tenants_frozen_pools_not_negative CHECK ((frozen_pools >= 0)),
   constraint tenants_id_short CHECK ((((char_length(tenant_id) >= 1) AND (char_length(tenant_id) <= 200)) AND (tenant_id <> '*'::text))),
   constraint tenants_settings_object CHECK ((jsonb_typeof(settings) = 'object'::text)),
+  constraint tenants_price_book_fkey FOREIGN KEY (tenant_id, price_book) REFERENCES ledger_private.price_books(tenant_id, book),
   constraint tenants_pkey PRIMARY KEY (tenant_id)
 );
 alter table ledger_private.tenants enable row level security;
 alter table ledger_private.tenants force row level security;
 create policy owner_all on ledger_private.tenants as permissive for all to ledger_owner using (true) with check (true);
 create policy reader_all on ledger_private.tenants as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
-create policy reader_one on ledger_private.tenants as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_one on ledger_private.tenants as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
 alter table ledger_private.tenants owner to ledger_owner;
 comment on table ledger_private.tenants is 'Isolation and billing unit. frozen_pools lets a spawn skip the walk up the tree while nothing is frozen.';
+comment on column ledger_private.tenants.price_book is 'The book that calls without a receipt are priced from; null = none.';
 grant select on table ledger_private.tenants to ledger_admin;
 grant select on table ledger_private.tenants to ledger_auditor;
 grant select on table ledger_private.tenants to ledger_writer;
@@ -450,8 +558,10 @@ create table ledger_private.usage_lines (
   usd_known boolean not null,
   resources jsonb,
   correction boolean not null default false,
+  cache_write_1h_tokens numeric(38,0) not null default 0,
   constraint usage_lines_amounts_finite CHECK ((GREATEST(iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_usd) < 'Infinity'::numeric)),
   constraint usage_lines_cache_within_input CHECK ((correction OR ((cache_read_tokens + cache_write_tokens) <= input_tokens))),
+  constraint usage_lines_cache_write_1h_within_cache_write CHECK (((cache_write_1h_tokens < 'Infinity'::numeric) AND (correction OR ((cache_write_1h_tokens >= (0)::numeric) AND (cache_write_1h_tokens <= cache_write_tokens))))),
   constraint usage_lines_line_not_negative CHECK ((line >= 0)),
   constraint usage_lines_not_negative CHECK ((correction OR (LEAST(iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_usd) >= (0)::numeric))),
   constraint usage_lines_reasoning_within_output CHECK ((correction OR (reasoning_tokens <= output_tokens))),
@@ -465,7 +575,7 @@ alter table ledger_private.usage_lines enable row level security;
 alter table ledger_private.usage_lines force row level security;
 create policy owner_all on ledger_private.usage_lines as permissive for all to ledger_owner using (true) with check (true);
 create policy reader_all on ledger_private.usage_lines as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
-create policy reader_one on ledger_private.usage_lines as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ledger.caller_tenant()));
+create policy reader_one on ledger_private.usage_lines as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
 alter table ledger_private.usage_lines owner to ledger_owner;
 comment on table ledger_private.usage_lines is 'The calls and models one settlement spans; they add up to its journal row.';
 comment on column ledger_private.usage_lines.correction is 'A line of a correction: what it adds to the lines before, which may be negative.';
@@ -554,31 +664,53 @@ comment on function ledger.apply_one(text,jsonb) is 'Applies one operation; rais
 grant execute on function ledger.apply_one(text,jsonb) to ledger_admin;
 grant execute on function ledger.apply_one(text,jsonb) to ledger_writer;
 
-CREATE OR REPLACE FUNCTION ledger.balance_at(p_tenant_id text, p_pool_id text, p_at timestamp with time zone)
+CREATE OR REPLACE FUNCTION ledger.balance_at(p_tenant_id text, p_pool_id text, p_at timestamp with time zone, p_by text DEFAULT 'recorded'::text)
  RETURNS TABLE(tenant_id text, pool_id text, channel text, unit text, capped boolean, total numeric, free numeric, reserved numeric, committed numeric, uncertain numeric)
- LANGUAGE sql
- STABLE
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  select
-    c.tenant_id, c.pool_id, c.channel, c.unit, c.capped,
-    case when c.capped then s.funded end, case when c.capped then s.funded - s.held - s.spent end, s.held, s.spent, s.uncertain
-  from ledger.channels c
-  join ledger.pools p on p.tenant_id = c.tenant_id and p.pool_id = c.pool_id and p.opened_at <= p_at
-  cross join lateral (
+declare
+  v_missing constant text := case when p_pool_id is null then 'p_pool_id' when p_at is null then 'p_at' end;
+begin
+  perform ledger_private.assert_tenant(p_tenant_id);
+  if v_missing is not null then
+    perform ledger_private.raise_error('LG001', jsonb_build_object('path', v_missing, 'rule', 'is required'));
+  elsif p_by is null or p_by not in ('recorded', 'effective') then
+    perform ledger_private.raise_error('LG001', '{"path": "p_by", "rule": "must be recorded or effective"}');
+  end if;
+  return query
     select
-      coalesce(trim_scale(sum(j.funded)), 0) as funded, coalesce(trim_scale(sum(j.held)), 0) as held,
-      coalesce(trim_scale(sum(j.spent)), 0) as spent, coalesce(trim_scale(sum(j.uncertain)), 0) as uncertain
-    from ledger.postings j
-    where j.tenant_id = c.tenant_id and j.pool_id = c.pool_id and j.channel = c.channel and j.recorded_at <= p_at
-  ) s
-  where c.tenant_id = p_tenant_id and c.pool_id = p_pool_id
+      c.tenant_id, c.pool_id, c.channel, c.unit, c.total is not null,
+      case when c.total is not null then trim_scale(s.funded) end,
+      case when c.total is not null then trim_scale(s.funded - s.held - s.spent - r.remainder) end,
+      trim_scale(s.held), trim_scale(s.spent + r.remainder), trim_scale(s.uncertain + r.remainder)
+    from ledger_private.pools p
+    join ledger_private.channels c on c.tenant_id = p.tenant_id and c.pool_id = p.pool_id
+    left join ledger_private.sums_until(p_tenant_id, p_pool_id, p_at, p_by = 'effective') f on f.channel = c.channel
+    cross join lateral (
+      select
+        coalesce(f.funded, 0) as funded, coalesce(f.held, 0) as held, coalesce(f.spent, 0) as spent, coalesce(f.uncertain, 0) as uncertain,
+        coalesce(f.seals, 0) as seals
+    ) s
+    cross join lateral (
+      select
+        case when s.seals > 0 and c.total is not null and p.unknown_usd = 'seal' then greatest(0, s.funded - s.held - s.spent) else 0 end
+          as remainder
+    ) r
+    where p.tenant_id = p_tenant_id and p.pool_id = p_pool_id and exists (
+      select from ledger_private.journal o
+      where o.tenant_id = p.tenant_id and o.pool_id = p.pool_id and o.seq = 1
+        and case when p_by = 'effective' then o.effective_at else o.recorded_at end <= p_at
+    )
+    order by ledger_private.channel_order(c.channel), c.channel collate "C";
+end;
 $function$;
-alter function ledger.balance_at(text,text,timestamp with time zone) owner to ledger_owner;
-comment on function ledger.balance_at(text,text,timestamp with time zone) is 'The channels of a pool as of an instant, summed from the journal.';
-grant execute on function ledger.balance_at(text,text,timestamp with time zone) to ledger_admin;
-grant execute on function ledger.balance_at(text,text,timestamp with time zone) to ledger_auditor;
-grant execute on function ledger.balance_at(text,text,timestamp with time zone) to ledger_writer;
+alter function ledger.balance_at(text,text,timestamp with time zone,text) owner to ledger_owner;
+comment on function ledger.balance_at(text,text,timestamp with time zone,text) is 'The channels of a pool as of an instant, by recorded or by effective time, summed from the journal.';
+grant execute on function ledger.balance_at(text,text,timestamp with time zone,text) to ledger_admin;
+grant execute on function ledger.balance_at(text,text,timestamp with time zone,text) to ledger_auditor;
+grant execute on function ledger.balance_at(text,text,timestamp with time zone,text) to ledger_writer;
 
 CREATE OR REPLACE FUNCTION ledger.bind_role(p_role text, p_tenant_id text)
  RETURNS void
@@ -627,6 +759,38 @@ grant execute on function ledger.caller_tenant() to ledger_admin;
 grant execute on function ledger.caller_tenant() to ledger_auditor;
 grant execute on function ledger.caller_tenant() to ledger_writer;
 
+CREATE OR REPLACE FUNCTION ledger.compare_arms(p_tenant_id text, p_experiment text, p_arm_a text, p_arm_b text, p_tolerance numeric DEFAULT 0.05)
+ RETURNS TABLE(experiment text, arm_a text, arm_b text, verdict text, reason text, runs_a bigint, runs_b bigint, errored_a bigint, errored_b bigint, unjudged_a bigint, unjudged_b bigint, resolved_a bigint, resolved_b bigint, rate_a numeric, rate_b numeric, pairs bigint, both_resolved bigint, only_a bigint, only_b bigint, neither bigint, p_value numeric)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  v_gate record;
+begin
+  perform ledger_private.assert_tenant(p_tenant_id);
+  select g.verdict, g.reason, g.arms into v_gate
+  from ledger_private.gate(p_tenant_id, p_experiment, p_tolerance, false) g where g.channel = 'all';
+  perform ledger_private.assert_arms(v_gate.arms, p_arm_a, p_arm_b);
+  return query
+  select
+    p_experiment, p_arm_a, p_arm_b, v_gate.verdict, v_gate.reason, c.runs_a, c.runs_b, c.errored_a, c.errored_b, c.unjudged_a, c.unjudged_b,
+    c.resolved_a, c.resolved_b, ledger_private.fraction_of(c.resolved_a, c.runs_a - c.errored_a - c.unjudged_a),
+    ledger_private.fraction_of(c.resolved_b, c.runs_b - c.errored_b - c.unjudged_b),
+    c.both_resolved + c.only_a + c.only_b + c.neither, c.both_resolved, c.only_a, c.only_b, c.neither,
+    ledger_private.sign_test(c.only_a, c.only_b)
+  from (select) one
+  left join ledger_private.outcomes_of(p_tenant_id, p_experiment, p_arm_a, p_arm_b) c on v_gate.verdict = 'equal';
+end;
+$function$;
+alter function ledger.compare_arms(text,text,text,text,numeric) owner to ledger_owner;
+comment on function ledger.compare_arms(text,text,text,text,numeric) is 'Outcomes of two arms, paired; refused unless the gate is equal.';
+grant execute on function ledger.compare_arms(text,text,text,text,numeric) to ledger_admin;
+grant execute on function ledger.compare_arms(text,text,text,text,numeric) to ledger_auditor;
+grant execute on function ledger.compare_arms(text,text,text,text,numeric) to ledger_writer;
+
 CREATE OR REPLACE FUNCTION ledger.create_tenant(p_tenant_id text, p_settings jsonb DEFAULT '{}'::jsonb)
  RETURNS void
  LANGUAGE plpgsql
@@ -645,6 +809,48 @@ $function$;
 alter function ledger.create_tenant(text,jsonb) owner to ledger_owner;
 comment on function ledger.create_tenant(text,jsonb) is 'Makes a tenant; idempotent.';
 grant execute on function ledger.create_tenant(text,jsonb) to ledger_admin;
+
+CREATE OR REPLACE FUNCTION ledger.equal_k(p_tenant_id text, p_experiment text, p_tolerance numeric DEFAULT 0.05)
+ RETURNS TABLE(channel text, verdict text, spread numeric, median numeric, fraction numeric, tolerance numeric, reason text, arms jsonb, plan jsonb)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+begin
+  perform ledger_private.assert_tenant(p_tenant_id);
+  return query
+  select g.channel, g.verdict, g.spread, g.median, g.fraction, g.tolerance, g.reason, g.arms, g.plan
+  from ledger_private.gate(p_tenant_id, p_experiment, p_tolerance, false) g;
+end;
+$function$;
+alter function ledger.equal_k(text,text,numeric) owner to ledger_owner;
+comment on function ledger.equal_k(text,text,numeric) is 'Whether arms cost the same within a tolerance: per channel and for all.';
+grant execute on function ledger.equal_k(text,text,numeric) to ledger_admin;
+grant execute on function ledger.equal_k(text,text,numeric) to ledger_auditor;
+grant execute on function ledger.equal_k(text,text,numeric) to ledger_writer;
+
+CREATE OR REPLACE FUNCTION ledger.equal_k_by_task(p_tenant_id text, p_experiment text, p_tolerance numeric DEFAULT 0.05)
+ RETURNS TABLE(task text, channel text, verdict text, spread numeric, median numeric, fraction numeric, tolerance numeric, reason text, arms jsonb, plan jsonb)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+begin
+  perform ledger_private.assert_tenant(p_tenant_id);
+  return query
+  select g.task, g.channel, g.verdict, g.spread, g.median, g.fraction, g.tolerance, g.reason, g.arms, g.plan
+  from ledger_private.gate(p_tenant_id, p_experiment, p_tolerance, true) g;
+end;
+$function$;
+alter function ledger.equal_k_by_task(text,text,numeric) owner to ledger_owner;
+comment on function ledger.equal_k_by_task(text,text,numeric) is 'Whether arms cost the same within a tolerance, task by task.';
+grant execute on function ledger.equal_k_by_task(text,text,numeric) to ledger_admin;
+grant execute on function ledger.equal_k_by_task(text,text,numeric) to ledger_auditor;
+grant execute on function ledger.equal_k_by_task(text,text,numeric) to ledger_writer;
 
 CREATE OR REPLACE FUNCTION ledger.error_codes()
  RETURNS TABLE("position" integer, code text, name text, whole_call boolean, retryable boolean, meaning text)
@@ -820,6 +1026,30 @@ comment on function ledger.locks_of(text,text[]) is 'The advisory keys that a tr
 grant execute on function ledger.locks_of(text,text[]) to ledger_admin;
 grant execute on function ledger.locks_of(text,text[]) to ledger_writer;
 
+CREATE OR REPLACE FUNCTION ledger.note_retries(p_tenant_id text, p_retries integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_hour constant timestamptz := date_trunc('hour', clock_timestamp(), 'UTC');
+  v_role constant text := session_user;
+begin
+  perform ledger_private.assert_tenant(p_tenant_id);
+  if p_retries is null or p_retries < 1 then
+    perform ledger_private.raise_error('LG001', '{"path": "p_retries", "rule": "must be a whole number from 1"}');
+  end if;
+  insert into ledger_private.retries (tenant_id, hour, role_name, retries) values (p_tenant_id, v_hour, v_role, p_retries)
+  on conflict on constraint retries_pkey do update set retries = ledger_private.retries.retries + excluded.retries;
+  delete from ledger_private.retries r where r.tenant_id = p_tenant_id and r.hour < v_hour - interval '30 days';
+end;
+$function$;
+alter function ledger.note_retries(text,integer) owner to ledger_owner;
+comment on function ledger.note_retries(text,integer) is 'Adds to the count of calls that a client of the tenant had to repeat.';
+grant execute on function ledger.note_retries(text,integer) to ledger_admin;
+grant execute on function ledger.note_retries(text,integer) to ledger_writer;
+
 CREATE OR REPLACE FUNCTION ledger.pools_of(p_tenant_id text, p_operations jsonb)
  RETURNS TABLE(pool_id text, lock_key bigint)
  LANGUAGE plpgsql
@@ -843,6 +1073,68 @@ comment on function ledger.pools_of(text,jsonb) is 'The pools a batch of operati
 grant execute on function ledger.pools_of(text,jsonb) to ledger_admin;
 grant execute on function ledger.pools_of(text,jsonb) to ledger_writer;
 
+CREATE OR REPLACE FUNCTION ledger.price_of(p_rates jsonb, p_at timestamp with time zone, p_input_tokens numeric, p_output_tokens numeric, p_cache_read_tokens numeric, p_cache_write_tokens numeric, p_cache_write_hour_tokens numeric, p_reasoning_tokens numeric, OUT p_usd numeric, OUT p_free boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_at constant numeric := extract(epoch from p_at);
+  v_class text;
+  v_rates jsonb;
+  v_rate numeric;
+  v_tokens numeric;
+  v_reasoning numeric := 0;
+  v_sum numeric := 0;
+  v_free boolean := true;
+  v_any boolean := false;
+begin
+  if p_rates is null then
+    return;
+  end if;
+  foreach v_class in array array['reasoning', 'input', 'output', 'cache_read', 'cache_write', 'cache_write_1h', 'request'] loop
+    v_rate := null;
+    v_rates := p_rates -> v_class;
+    for i in 0 .. coalesce(jsonb_array_length(v_rates), 0) - 1 loop
+      if ((v_rates -> i -> 0)::numeric < p_input_tokens or v_rates -> i -> 0 = '0')
+        and coalesce((v_rates -> i ->> 1)::numeric <= v_at, true) and coalesce((v_rates -> i ->> 2)::numeric > v_at, true)
+      then
+        v_rate := (v_rates -> i -> 3)::numeric;
+        v_any := true;
+        v_free := v_free and v_rate = 0;
+        exit;
+      end if;
+    end loop;
+    if v_class = 'reasoning' and v_rate is not null then
+      v_reasoning := p_reasoning_tokens;
+    end if;
+    v_tokens := case v_class
+      when 'input' then p_input_tokens - p_cache_read_tokens - p_cache_write_tokens
+      when 'cache_read' then p_cache_read_tokens
+      when 'cache_write' then p_cache_write_tokens - p_cache_write_hour_tokens
+      when 'cache_write_1h' then p_cache_write_hour_tokens
+      when 'output' then p_output_tokens - v_reasoning
+      when 'reasoning' then v_reasoning
+      when 'request' then case when v_rate is null then 0 else 1 end
+    end;
+    if v_tokens < 0 or (v_tokens > 0 and v_rate is null) then
+      return;
+    end if;
+    v_sum := v_sum + v_tokens * coalesce(v_rate, 0) * 0.000001;
+  end loop;
+  if v_any and v_sum < 1e15 then
+    p_usd := trim_scale(v_sum);
+    p_free := v_free;
+  end if;
+end;
+$function$;
+alter function ledger.price_of(jsonb,timestamp with time zone,numeric,numeric,numeric,numeric,numeric,numeric) owner to ledger_owner;
+comment on function ledger.price_of(jsonb,timestamp with time zone,numeric,numeric,numeric,numeric,numeric,numeric) is 'What a call costs under the rates of its model: dollars (null = unknown), and whether the model is free.';
+grant execute on function ledger.price_of(jsonb,timestamp with time zone,numeric,numeric,numeric,numeric,numeric,numeric) to ledger_admin;
+grant execute on function ledger.price_of(jsonb,timestamp with time zone,numeric,numeric,numeric,numeric,numeric,numeric) to ledger_auditor;
+grant execute on function ledger.price_of(jsonb,timestamp with time zone,numeric,numeric,numeric,numeric,numeric,numeric) to ledger_writer;
+
 CREATE OR REPLACE FUNCTION ledger.put_blob(p_tenant_id text, p_body bytea)
  RETURNS text
  LANGUAGE plpgsql
@@ -864,6 +1156,107 @@ alter function ledger.put_blob(text,bytea) owner to ledger_owner;
 comment on function ledger.put_blob(text,bytea) is 'Stores an artifact by content; returns sha256:<hex>.';
 grant execute on function ledger.put_blob(text,bytea) to ledger_admin;
 grant execute on function ledger.put_blob(text,bytea) to ledger_writer;
+
+CREATE OR REPLACE FUNCTION ledger.put_prices(p_tenant_id text, p_book text, p_prices jsonb, p_source text DEFAULT NULL::text)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_misfit jsonb;
+  v_prices ledger_private.prices[];
+  v_digest bytea;
+  v_kept bytea;
+begin
+  perform ledger_private.assert_tenant(p_tenant_id);
+  v_misfit := ledger_private.misfit_of_book(p_book, p_prices, p_source);
+  if v_misfit is null then
+    v_prices := ledger_private.prices_in(p_tenant_id, p_book, p_prices);
+    v_misfit := ledger_private.misfit_of_prices(v_prices);
+  end if;
+  if v_misfit is not null then
+    perform ledger_private.raise_error('LG001', v_misfit);
+  end if;
+
+  v_digest := ledger_private.digest_of_prices(v_prices, p_source);
+  insert into ledger_private.price_books (tenant_id, book, source, digest) values (p_tenant_id, p_book, p_source, v_digest)
+  on conflict do nothing;
+  if not found then
+    select b.digest into strict v_kept from ledger_private.price_books b where b.tenant_id = p_tenant_id and b.book = p_book;
+    if v_kept <> v_digest then
+      perform ledger_private.raise_error('LG011', jsonb_build_object(
+        'path', 'p_book', 'rule', format('book %s is there with other prices: a book never changes, put these under another name', p_book)
+      ));
+    end if;
+    return cardinality(v_prices);
+  end if;
+  insert into ledger_private.prices select p.* from unnest(v_prices) p;
+  return cardinality(v_prices);
+end;
+$function$;
+alter function ledger.put_prices(text,text,jsonb,text) owner to ledger_owner;
+comment on function ledger.put_prices(text,text,jsonb,text) is 'Writes a price book, once; returns the number of its prices.';
+grant execute on function ledger.put_prices(text,text,jsonb,text) to ledger_admin;
+grant execute on function ledger.put_prices(text,text,jsonb,text) to ledger_writer;
+
+CREATE OR REPLACE FUNCTION ledger.rates_of(p_tenant_id text, p_book text, p_provider text, p_model text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_provider constant text := lower(p_provider collate "C");
+  v_model constant text := lower(p_model collate "C");
+  v_match text;
+  v_name text;
+begin
+  -- Longer names are none that an operation could state (kind id).
+  if v_provider is null or v_model is null or char_length(v_provider) > 200 or char_length(v_model) > 200 then
+    return null;
+  end if;
+  select 'exact', p.model into v_match, v_name from ledger.prices p
+  where p.tenant_id = p_tenant_id and p.book = p_book and p.provider = v_provider and p.match = 'exact' and p.model = v_model
+  limit 1;
+  if v_name is null and v_model ~ '.-([0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2})$' then
+    select 'dated', p.model into v_match, v_name from ledger.prices p
+    where p.tenant_id = p_tenant_id and p.book = p_book and p.provider = v_provider and p.match = 'dated'
+      and p.model = regexp_replace(v_model, '-([0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2})$', '')
+    limit 1;
+  end if;
+  for v_length in reverse char_length(v_model)..1 loop
+    exit when v_name is not null;
+    select 'prefix', p.model into v_match, v_name from ledger.prices p
+    where p.tenant_id = p_tenant_id and p.book = p_book and p.provider = v_provider and p.match = 'prefix' and p.model = left(v_model, v_length)
+    limit 1;
+  end loop;
+  if v_name is null then
+    select 'contains', p.model into v_match, v_name from ledger.prices p
+    where p.tenant_id = p_tenant_id and p.book = p_book and p.provider = v_provider and p.match = 'contains'
+      and position(p.model in v_model) > 0
+    order by char_length(p.model) desc, p.model
+    limit 1;
+  end if;
+  return (
+    select jsonb_object_agg(c.token_class, c.rates)
+    from (
+      select p.token_class, jsonb_agg(
+        jsonb_build_array(p.above_input_tokens, extract(epoch from p.valid_from), extract(epoch from p.valid_to), p.usd_per_million)
+        order by p.above_input_tokens desc, p.valid_from desc nulls last
+      ) as rates
+      from ledger.prices p
+      where p.tenant_id = p_tenant_id and p.book = p_book and p.provider = v_provider and p.match = v_match and p.model = v_name
+      group by p.token_class
+    ) c
+  );
+end;
+$function$;
+alter function ledger.rates_of(text,text,text,text) owner to ledger_owner;
+comment on function ledger.rates_of(text,text,text,text) is 'The rates a book has for a model, per token class; null = not in the book.';
+grant execute on function ledger.rates_of(text,text,text,text) to ledger_admin;
+grant execute on function ledger.rates_of(text,text,text,text) to ledger_auditor;
+grant execute on function ledger.rates_of(text,text,text,text) to ledger_writer;
 
 CREATE OR REPLACE PROCEDURE ledger.submit(IN p_tenant_id text, IN p_operations jsonb, IN p_atomic boolean, INOUT p_results jsonb)
  LANGUAGE plpgsql
@@ -935,6 +1328,29 @@ comment on function ledger.take_over(text,text[]) is 'Hands the locks of ledger.
 grant execute on function ledger.take_over(text,text[]) to ledger_admin;
 grant execute on function ledger.take_over(text,text[]) to ledger_writer;
 
+CREATE OR REPLACE FUNCTION ledger.use_prices(p_tenant_id text, p_book text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform ledger_private.assert_tenant(p_tenant_id);
+  if p_book is not null and not exists (
+    select from ledger_private.price_books b where b.tenant_id = p_tenant_id and b.book = p_book
+  ) then
+    perform ledger_private.raise_error(
+      'LG001', jsonb_build_object('path', 'p_book', 'rule', format('there is no price book %s: ledger.put_prices writes one', p_book))
+    );
+  end if;
+  update ledger_private.tenants t set price_book = p_book where t.tenant_id = p_tenant_id and t.price_book is distinct from p_book;
+end;
+$function$;
+alter function ledger.use_prices(text,text) owner to ledger_owner;
+comment on function ledger.use_prices(text,text) is 'Chooses the price book of a tenant; null = none.';
+grant execute on function ledger.use_prices(text,text) to ledger_admin;
+grant execute on function ledger.use_prices(text,text) to ledger_writer;
+
 CREATE OR REPLACE FUNCTION ledger_private.amount(p_value jsonb)
  RETURNS numeric
  LANGUAGE sql
@@ -993,6 +1409,33 @@ end;
 $function$;
 alter function ledger_private.apply_batch(text,jsonb[],timestamp with time zone) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.as_called(p_event ledger_private.journal)
+ RETURNS ledger_private.journal
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_event ledger_private.journal := p_event;
+  v_late ledger_private.journal;
+begin
+  if v_event.kind <> 'expired' then
+    return v_event;
+  end if;
+  select j.* into v_late from ledger_private.journal j
+  where j.tenant_id = v_event.tenant_id and j.pool_id = v_event.pool_id and j.corrects_seq = v_event.seq and j.outcome is not null
+  limit 1;
+  if v_late.seq is not null then
+    v_event.provider := v_late.provider;
+    v_event.model := v_late.model;
+    v_event.provider_request_id := v_late.provider_request_id;
+    v_event.purpose := v_late.purpose;
+    v_event.effective_at := v_late.effective_at;
+  end if;
+  return v_event;
+end;
+$function$;
+alter function ledger_private.as_called(ledger_private.journal) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.assert_all_ok(p_answers ledger_private.answer[])
  RETURNS void
  LANGUAGE plpgsql
@@ -1012,6 +1455,24 @@ begin
 end;
 $function$;
 alter function ledger_private.assert_all_ok(ledger_private.answer[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.assert_arms(p_arms jsonb, p_arm_a text, p_arm_b text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_path text;
+begin
+  v_path := case
+    when not coalesce(p_arms @> jsonb_build_array(jsonb_build_object('arm', p_arm_a)), false) then 'p_arm_a'
+    when not coalesce(p_arms @> jsonb_build_array(jsonb_build_object('arm', p_arm_b)), false) then 'p_arm_b'
+  end;
+  if v_path is not null then
+    perform ledger_private.raise_error('LG001', jsonb_build_object('path', v_path, 'rule', 'is no arm of the experiment'));
+  end if;
+end;
+$function$;
+alter function ledger_private.assert_arms(jsonb,text,text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.assert_tenant(p_tenant_id text)
  RETURNS void
@@ -1126,7 +1587,8 @@ begin
     coalesce(sum(j.reasoning_tokens), 0), sum(j.charged_tokens), sum(j.usd), coalesce(sum(j.ms), 0), coalesce(sum(j.uncertain_tokens), 0),
     coalesce(sum(j.uncertain_iterations), 0), coalesce(sum(j.uncertain_usd), 0),
     (array_agg(j.tokens_known order by j.seq desc))[1], (array_agg(j.usd_known order by j.seq desc))[1], null,
-    coalesce(sum(j.tokens_unknown), 0), coalesce(sum(j.iterations_unknown), 0), coalesce(sum(j.usd_unknown), 0), coalesce(sum(j.usd_seals), 0)
+    coalesce(sum(j.tokens_unknown), 0), coalesce(sum(j.iterations_unknown), 0), coalesce(sum(j.usd_unknown), 0), coalesce(sum(j.usd_seals), 0),
+    coalesce(sum(j.cache_write_1h_tokens), 0)
   into v_more
   from ledger_private.journal j
   where j.tenant_id = p_event.tenant_id and j.pool_id = p_event.pool_id and j.corrects_seq = p_event.seq;
@@ -1138,7 +1600,7 @@ begin
     v.ms + v_more.ms, v.uncertain_tokens + v_more.uncertain_tokens, v.uncertain_iterations + v_more.uncertain_iterations,
     v.uncertain_usd + v_more.uncertain_usd, v_more.tokens_known, v_more.usd_known, ledger_private.booked_resources(p_event),
     v.tokens_unknown + v_more.tokens_unknown, v.iterations_unknown + v_more.iterations_unknown, v.usd_unknown + v_more.usd_unknown,
-    v.usd_seals + v_more.usd_seals
+    v.usd_seals + v_more.usd_seals, v.cache_write_1h_tokens + v_more.cache_write_1h_tokens
   )::ledger_private.usage;
 end;
 $function$;
@@ -1322,7 +1784,8 @@ begin
   end if;
   insert into ledger_private.usage_lines (
     tenant_id, pool_id, seq, line, provider, model, provider_request_id, iterations, input_tokens, output_tokens, cache_read_tokens,
-    cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_usd, tokens_known, usd_known, resources, correction
+    cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_usd, tokens_known, usd_known, resources, correction,
+    cache_write_1h_tokens
   )
   with deltas as (
     select 1 as sign, l.place, k.provider, k.model, k.request, u as line
@@ -1342,6 +1805,7 @@ begin
       d.provider, d.model, d.request, min(d.place) as place, sum(d.sign * (d.line).iterations) as iterations,
       sum(d.sign * (d.line).input_tokens) as input_tokens, sum(d.sign * (d.line).output_tokens) as output_tokens,
       sum(d.sign * (d.line).cache_read_tokens) as cache_read_tokens, sum(d.sign * (d.line).cache_write_tokens) as cache_write_tokens,
+      sum(d.sign * (d.line).cache_write_1h_tokens) as cache_write_1h_tokens,
       sum(d.sign * (d.line).reasoning_tokens) as reasoning_tokens, sum(d.sign * (d.line).charged_tokens) as charged_tokens,
       sum(d.sign * (d.line).usd) as usd, sum(d.sign * (d.line).ms) as ms, sum(d.sign * (d.line).uncertain_usd) as uncertain_usd,
       coalesce(bool_and((d.line).tokens_known) filter (where d.sign > 0), true) as tokens_known,
@@ -1353,7 +1817,8 @@ begin
   select
     p_pool.tenant_id, p_pool.pool_id, p_seq, row_number() over (order by s.place, s.provider, s.model, s.request) - 1,
     s.provider, s.model, s.request, s.iterations, s.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens,
-    s.reasoning_tokens, s.charged_tokens, s.usd, s.ms, s.uncertain_usd, s.tokens_known, s.usd_known, r.resources, true
+    s.reasoning_tokens, s.charged_tokens, s.usd, s.ms, s.uncertain_usd, s.tokens_known, s.usd_known, r.resources, true,
+    s.cache_write_1h_tokens
   from sums s
   cross join lateral (
     select jsonb_object_agg(n.name, jsonb_build_object('amount', n.amount)) as resources
@@ -1368,10 +1833,17 @@ begin
   ) r
   where r.resources is not null or s.states_dollars
     or greatest(abs(s.iterations), abs(s.input_tokens), abs(s.output_tokens), abs(s.cache_read_tokens), abs(s.cache_write_tokens),
-      abs(s.reasoning_tokens), abs(s.charged_tokens), abs(s.usd), abs(s.ms), abs(s.uncertain_usd)) > 0;
+      abs(s.cache_write_1h_tokens), abs(s.reasoning_tokens), abs(s.charged_tokens), abs(s.usd), abs(s.ms), abs(s.uncertain_usd)) > 0;
 end;
 $function$;
 alter function ledger_private.correct_lines(ledger_private.pools,ledger_private.journal,bigint,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.detail_of(p_operation jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (NOT (p_operation ? 'price_book'::text)) THEN (p_operation -> 'detail'::text) ELSE (jsonb_build_object('price_book', (p_operation -> 'price_book'::text)) || CASE WHEN (jsonb_typeof((p_operation -> 'detail'::text)) = 'object'::text) THEN (p_operation -> 'detail'::text) WHEN (p_operation ? 'detail'::text) THEN jsonb_build_object('detail', (p_operation -> 'detail'::text)) ELSE '{}'::jsonb END) END;
+alter function ledger_private.detail_of(jsonb) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.digest_of(p_operation jsonb)
  RETURNS bytea
@@ -1383,6 +1855,26 @@ begin
 end;
 $function$;
 alter function ledger_private.digest_of(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.digest_of_prices(p_prices ledger_private.prices[], p_source text)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return (
+    select sha256(convert_to(jsonb_build_array(p_source, jsonb_agg(
+      jsonb_build_array(
+        p.provider, p.match, p.model, p.token_class, p.above_input_tokens, extract(epoch from p.valid_from)::text,
+        extract(epoch from p.valid_to)::text, trim_scale(p.usd_per_million), p.source
+      )
+      order by p.provider collate "C", p.match, p.model collate "C", p.token_class, p.above_input_tokens, p.valid_from
+    ))::text, 'UTF8'))
+    from unnest(p_prices) p
+  );
+end;
+$function$;
+alter function ledger_private.digest_of_prices(ledger_private.prices[],text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.draw(p_event ledger_private.journal, p_moves ledger_private.move[], p_payers text[])
  RETURNS ledger_private.channels[]
@@ -1563,6 +2055,7 @@ begin
   v.provider_request_id := p_operation ->> 'provider_request_id';
   v.purpose := p_operation ->> 'purpose';
   v.reason := p_operation ->> 'reason';
+  v.detail := ledger_private.detail_of(p_operation);
   v.tags := ledger_private.tags_of(p_pool.tags, p_operation -> 'tags');
   return v;
 end;
@@ -1741,12 +2234,13 @@ begin
       v_number := ledger_private.amount(p_value);
       return coalesce(v_number = trunc(v_number) and v_number <= 9007199254740991
         and v_number >= case p_kind when 'count' then 0 else -9007199254740991 end, false);
-    when 'money', 'change' then
+    when 'money', 'change', 'rate' then
       if v_type not in ('number', 'string') then
         return false;
       end if;
       v_number := ledger_private.amount(p_value);
-      return coalesce(scale(trim_scale(v_number)) <= 12 and abs(v_number) < 1e15 and (v_number >= 0 or p_kind = 'change'), false);
+      return coalesce(scale(trim_scale(v_number)) <= case p_kind when 'rate' then 6 else 12 end and (v_number >= 0 or p_kind = 'change')
+        and abs(v_number) < case p_kind when 'rate' then 1e12 else 1e15 end, false);
     when 'duration_ms' then
       return v_type = 'number' and p_value::numeric between 1 and 315360000000 and trunc(p_value::numeric) = p_value::numeric;
     when 'small' then
@@ -1769,10 +2263,12 @@ begin
                and char_length(t.key) between 1 and 64), true) from jsonb_each(p_value) t);
     when 'instant' then
       return v_type = 'string' and ledger_private.instant(p_value #>> '{}') is not null;
-    when 'outcome' then
-      return p_value in ('"done"', '"down"');
+    when 'outcome' then return p_value in ('"done"', '"down"');
     when 'purpose' then
       return p_value in ('"turn"', '"compaction"', '"failed"', '"tool"');
+    when 'match' then return p_value in ('"exact"', '"dated"', '"prefix"', '"contains"');
+    when 'token_class' then
+      return v_type = 'string' and p_value #>> '{}' ~ '^(input|cache_read|cache_write|cache_write_1h|output|reasoning|request)$';
     when 'unknown_usd' then
       return p_value in ('"seal"', '"flag"');
     when 'token_charge' then
@@ -1806,6 +2302,7 @@ declare
   v_first integer[] := '{}'; -- by pool: its rows in v_rows
   v_last integer[] := '{}';
   v_made integer[] := '{}';  -- by new node: position of its spawn
+  v_card constant jsonb := ledger_private.rate_card(p_tenant_id, p_operations);
   v_op jsonb;
   v_kind text;
   v_pool integer;
@@ -1849,6 +2346,9 @@ begin
   <<operations>>
   foreach v_op in array p_operations loop
     exit when ledger_private.misfit_of_operation(v_op, p_at) is not null;
+    if v_card is not null then
+      v_op := ledger_private.priced(v_op, v_card, coalesce(ledger_private.instant(v_op ->> 'effective_at'), p_at));
+    end if;
     v_kind := v_op ->> 'op';
     v_extra := null;
     v_node := case when v_kind in ('settle', 'dispatch', 'cancel') then array_position(v_node_ids, v_op ->> 'node_id') end;
@@ -2003,6 +2503,13 @@ CREATE OR REPLACE FUNCTION ledger_private.foldable(p_operation jsonb)
 RETURN (((p_operation ->> 'op'::text) = ANY (ARRAY['meter'::text, 'spawn'::text, 'settle'::text, 'dispatch'::text, 'cancel'::text])) AND (NOT (p_operation ?| ARRAY['key'::text, 'driver'::text, 'lines'::text])));
 alter function ledger_private.foldable(jsonb) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.fraction_of(p_part numeric, p_whole numeric)
+ RETURNS numeric
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN trim_scale((div(((p_part * ('2000000000000'::bigint)::numeric) + p_whole), (NULLIF(p_whole, (0)::numeric) * (2)::numeric)) * 0.000000000001));
+alter function ledger_private.fraction_of(numeric,numeric) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.frozen_above(p_pool ledger_private.pools)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -2023,6 +2530,262 @@ begin
 end;
 $function$;
 alter function ledger_private.frozen_above(ledger_private.pools) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.gate(p_tenant_id text, p_experiment text, p_tolerance numeric, p_by_task boolean)
+ RETURNS TABLE(task text, channel text, verdict text, spread numeric, median numeric, fraction numeric, tolerance numeric, reason text, arms jsonb, plan jsonb)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  if (p_tolerance between 0 and 1) is not true then
+    perform ledger_private.raise_error('LG001', '{"path": "p_tolerance", "rule": "must be a number from 0 to 1"}');
+  end if;
+  return query
+  with seen as materialized (select * from ledger_private.gate_sides(p_tenant_id, p_experiment, p_by_task)),
+  sides as (
+    select
+      s.part, s.channel, array_agg(s.amount order by s.amount) as amounts, bool_or(s.open_holds > 0) as open, bool_or(s.unsure > 0) as unsure,
+      bool_or(s.cells <> s.part_cells) as unbalanced, s.channel <> 'usd' and min(s.unit_low) <> max(s.unit_high) as mixed,
+      jsonb_agg(jsonb_build_object(
+        'arm', s.arm, 'runs', s.runs, 'cost', s.cost, 'open_holds', s.open_holds, 'nodes', s.nodes, 'nodes_total', s.nodes_total,
+        'left_out', s.left_out
+      ) || s.doubt order by s.arm collate "C") as arms
+    from seen s
+    group by s.part, s.channel
+  ),
+  compared as (
+    select s.*, case when s.channel <> 'all' then ledger_private.gate_reason(
+      s.open, s.unsure, s.unbalanced, s.mixed, s.amounts[cardinality(s.amounts)] - s.amounts[1], ledger_private.median_of(s.amounts), p_tolerance
+    ) end as reason
+    from sides s
+  ),
+  decided as (
+    select
+      c.part, c.channel, c.arms, m.spread, m.median,
+      case when c.channel <> 'all' then c.reason else first_value(c.reason) over (
+        partition by c.part order by ledger_private.gate_rank(c.reason) nulls last
+      ) end as reason
+    from compared c
+    cross join lateral (
+      select
+        case when not c.mixed then c.amounts[cardinality(c.amounts)] - c.amounts[1] end as spread,
+        case when not c.mixed then ledger_private.median_of(c.amounts) end as median
+      offset 0
+    ) m
+  )
+  select
+    substr(nullif(d.part, ''), 2), d.channel, ledger_private.gate_verdict(d.reason), trim_scale(d.spread), d.median,
+    ledger_private.fraction_of(d.spread, d.median), trim_scale(p_tolerance), d.reason, d.arms, n.plan
+  from decided d
+  cross join (select ledger_private.gate_plan(p_tenant_id, p_experiment, min(s.first_spend_at)) as plan from seen s) n
+  order by d.part collate "C", array_position(array['tokens', 'usd', 'all'], d.channel);
+  if not found then
+    perform ledger_private.raise_error('LG010', jsonb_build_object('experiment', p_experiment));
+  end if;
+end;
+$function$;
+alter function ledger_private.gate(text,text,numeric,boolean) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.gate_cost(p_channel text, p_tokens numeric, p_usd numeric, p_iterations numeric, p_ms numeric)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE p_channel WHEN 'tokens'::text THEN to_jsonb((trim_scale(COALESCE(p_tokens, (0)::numeric)))::text) WHEN 'usd'::text THEN to_jsonb((trim_scale(COALESCE(p_usd, (0)::numeric)))::text) ELSE jsonb_build_object('tokens', (trim_scale(COALESCE(p_tokens, (0)::numeric)))::text, 'usd', (trim_scale(COALESCE(p_usd, (0)::numeric)))::text, 'iterations', (trim_scale(COALESCE(p_iterations, (0)::numeric)))::text, 'ms', (trim_scale(COALESCE(p_ms, (0)::numeric)))::text) END;
+alter function ledger_private.gate_cost(text,numeric,numeric,numeric,numeric) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.gate_costs(p_tenant_id text, p_experiment text, p_by_task boolean)
+ RETURNS TABLE(part text, arm text, task text, replicate text, run_id text, left_out text, token_charge text, tokens numeric, usd numeric, iterations numeric, ms numeric, open_holds bigint, tokens_unsure boolean, usd_unsure boolean, tokens_estimated numeric, usd_estimated numeric, tokens_unknown bigint, usd_unknown bigint, first_spend_at timestamp with time zone, cell text)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return query
+  select
+    case when p_by_task then coalesce('=' || c.task, '') else '' end, c.arm, c.task, c.replicate, c.run_id, c.left_out, c.token_charge,
+    c.charged_tokens, c.usd, c.iterations, c.ms, c.open_holds,
+    not c.tokens_known or c.uncertain_tokens <> 0, not c.usd_known or c.uncertain_usd <> 0,
+    c.uncertain_tokens, c.uncertain_usd, c.unknown_tokens_events::bigint, c.unknown_usd_events::bigint,
+    c.first_spend_at, (coalesce('=' || c.task, '') || chr(1) || coalesce('=' || c.replicate, '')) collate "C"
+  from ledger.run_costs c
+  where c.tenant_id = p_tenant_id and c.experiment = p_experiment;
+end;
+$function$;
+alter function ledger_private.gate_costs(text,text,boolean) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.gate_doubt(p_channel text, p_tokens_estimated numeric, p_tokens_unknown numeric, p_usd_estimated numeric, p_usd_unknown numeric)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE p_channel WHEN 'tokens'::text THEN jsonb_build_object('estimated', (trim_scale(COALESCE(p_tokens_estimated, (0)::numeric)))::text, 'unknown_events', COALESCE(p_tokens_unknown, (0)::numeric)) WHEN 'usd'::text THEN jsonb_build_object('estimated', (trim_scale(COALESCE(p_usd_estimated, (0)::numeric)))::text, 'unknown_events', COALESCE(p_usd_unknown, (0)::numeric)) ELSE '{}'::jsonb END;
+alter function ledger_private.gate_doubt(text,numeric,numeric,numeric,numeric) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.gate_nodes(p_tenant_id text, p_run_ids text[])
+ RETURNS TABLE(run_id text, node_id text, open boolean, tokens boolean, usd boolean)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return query
+  select r.run_id, x.node_id, bool_or(x.open), bool_or(x.tokens), bool_or(x.usd)
+  from unnest(p_run_ids) r (run_id)
+  cross join lateral (
+    with recursive tree as (
+      select r.run_id as pool_id
+      union all
+      select c.pool_id
+      from tree t
+      cross join lateral (
+        select p.pool_id from ledger_private.pools p
+        where p.tenant_id = p_tenant_id and p.parent_pool_id = t.pool_id
+        offset 0
+      ) c
+    )
+    select n.node_id, true as open, false as tokens, false as usd
+    from tree t
+    cross join lateral (
+      select h.open_holds from ledger_private.pool_heads h where h.tenant_id = p_tenant_id and h.pool_id = t.pool_id offset 0
+    ) h
+    cross join lateral (
+      select n.node_id from ledger_private.nodes n
+      where n.tenant_id = p_tenant_id and n.parent_node_id = t.pool_id and n.ended_at is null and h.open_holds > 0
+      offset 0
+    ) n
+    union all
+    select n.node_id, true, false, false
+    from ledger_private.nodes n
+    where n.tenant_id = p_tenant_id and n.node_id = r.run_id and n.parent_node_id is not null and n.ended_at is null
+    union all
+    select
+      j.node_id, false, coalesce(sum(j.tokens_unknown), 0) <> 0 or coalesce(sum(j.uncertain_tokens), 0) <> 0,
+      coalesce(sum(j.usd_unknown), 0) <> 0 or coalesce(sum(j.uncertain_usd), 0) <> 0
+    from tree t
+    cross join lateral (
+      select j.* from ledger_private.journal j
+      where j.tenant_id = p_tenant_id and j.pool_id = t.pool_id
+        and j.source_pool_id is null and j.kind in ('metered', 'settled', 'cancelled', 'expired', 'corrected')
+      offset 0
+    ) j
+    group by j.node_id
+  ) x
+  where x.open or x.tokens or x.usd
+  group by r.run_id, x.node_id;
+end;
+$function$;
+alter function ledger_private.gate_nodes(text,text[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.gate_plan(p_tenant_id text, p_experiment text, p_first_spend_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_plan ledger_private.plans;
+  v_operation_id text;
+begin
+  select p.* into v_plan from ledger_private.plans p where p.tenant_id = p_tenant_id and p.experiment = p_experiment;
+  if not found then
+    return null;
+  end if;
+  select j.operation_id into v_operation_id
+  from ledger_private.journal j where j.tenant_id = p_tenant_id and j.pool_id = v_plan.pool_id and j.seq = v_plan.seq;
+  return jsonb_build_object(
+    'plan_ref', v_plan.plan_ref, 'registered_at', v_plan.registered_at, 'operation_id', v_operation_id,
+    'spend_first', coalesce(p_first_spend_at <= v_plan.registered_at, false), 'first_spend_at', p_first_spend_at
+  );
+end;
+$function$;
+alter function ledger_private.gate_plan(text,text,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.gate_rank(p_reason text)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN array_position(ARRAY['open-hold'::text, 'unknown-usage'::text, 'unbalanced'::text, 'mixed-units'::text, 'zero-median'::text, 'over-tolerance'::text], p_reason);
+alter function ledger_private.gate_rank(text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.gate_reason(p_open boolean, p_unsure boolean, p_unbalanced boolean, p_mixed boolean, p_spread numeric, p_median numeric, p_tolerance numeric)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN p_open THEN 'open-hold'::text WHEN p_unsure THEN 'unknown-usage'::text WHEN p_unbalanced THEN 'unbalanced'::text WHEN p_mixed THEN 'mixed-units'::text WHEN (p_spread <= (p_tolerance * p_median)) THEN NULL::text WHEN (p_median = (0)::numeric) THEN 'zero-median'::text ELSE 'over-tolerance'::text END;
+alter function ledger_private.gate_reason(boolean,boolean,boolean,boolean,numeric,numeric,numeric) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.gate_sides(p_tenant_id text, p_experiment text, p_by_task boolean)
+ RETURNS TABLE(part text, arm text, channel text, runs bigint, amount numeric, cost jsonb, cells bigint, part_cells bigint, open_holds numeric, unsure bigint, doubt jsonb, unit_low text, unit_high text, nodes jsonb, nodes_total bigint, left_out jsonb, first_spend_at timestamp with time zone)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return query
+  with costs as materialized (select * from ledger_private.gate_costs(p_tenant_id, p_experiment, p_by_task)),
+  kept as (
+    select
+      c.part, c.arm, count(*) as runs, sum(c.tokens) as tokens, sum(c.usd) as usd, sum(c.iterations) as iterations, sum(c.ms) as ms,
+      sum(c.open_holds) as open_holds, count(*) filter (where c.tokens_unsure) as tokens_unsure,
+      count(*) filter (where c.usd_unsure) as usd_unsure, min(c.token_charge) as unit_low, max(c.token_charge) as unit_high,
+      count(distinct c.cell) as cells, sum(c.tokens_estimated) as tokens_estimated, sum(c.usd_estimated) as usd_estimated,
+      sum(c.tokens_unknown) as tokens_unknown, sum(c.usd_unknown) as usd_unknown
+    from costs c where c.left_out is null group by c.part, c.arm
+  ),
+  parts as (
+    select c.part, count(distinct c.cell) as cells from costs c where c.left_out is null group by c.part
+  ),
+  listed as (
+    select c.part, c.arm, h.channel, jsonb_agg(jsonb_build_object(
+      'run_id', c.run_id, 'task', c.task, 'replicate', c.replicate, 'reason', c.left_out,
+      'cost', ledger_private.gate_cost(h.channel, c.tokens, c.usd, c.iterations, c.ms)
+    ) order by c.run_id collate "C") as left_out
+    from costs c cross join (values ('tokens'), ('usd'), ('all')) h (channel)
+    where c.left_out is not null group by c.part, c.arm, h.channel
+  ),
+  troubled as (
+    select t.*
+    from (
+      select array_agg(c.run_id) as run_ids, array_agg(c.part) as parts, array_agg(c.arm) as arms
+      from costs c where c.left_out is null and (c.open_holds > 0 or c.tokens_unsure or c.usd_unsure)
+    ) u
+    cross join lateral ledger_private.gate_troubles(p_tenant_id, u.run_ids, u.parts, u.arms) t
+  )
+  select
+    p.part, a.arm, h.channel, coalesce(k.runs, 0), case h.channel when 'tokens' then coalesce(k.tokens, 0) when 'usd' then coalesce(k.usd, 0) end,
+    ledger_private.gate_cost(h.channel, k.tokens, k.usd, k.iterations, k.ms), coalesce(k.cells, 0), p.cells, coalesce(k.open_holds, 0),
+    coalesce(case h.channel when 'tokens' then k.tokens_unsure when 'usd' then k.usd_unsure end, 0),
+    ledger_private.gate_doubt(h.channel, k.tokens_estimated, k.tokens_unknown, k.usd_estimated, k.usd_unknown), k.unit_low, k.unit_high,
+    coalesce(t.nodes, '[]'), coalesce(t.nodes_total, 0), coalesce(l.left_out, '[]'), f.first_spend_at
+  from parts p
+  cross join (select min(c.first_spend_at) as first_spend_at from costs c) f
+  cross join (select distinct c.arm from costs c) a
+  cross join (values ('tokens'), ('usd'), ('all')) h (channel)
+  left join kept k on k.part = p.part and k.arm = a.arm
+  left join listed l on l.part = p.part and l.arm = a.arm and l.channel = h.channel
+  left join troubled t on t.part = p.part and t.arm = a.arm and t.channel = h.channel;
+end;
+$function$;
+alter function ledger_private.gate_sides(text,text,boolean) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.gate_troubles(p_tenant_id text, p_run_ids text[], p_parts text[], p_arms text[])
+ RETURNS TABLE(part text, arm text, channel text, nodes jsonb, nodes_total bigint)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return query
+  select r.part, r.arm, h.channel, to_jsonb((array_agg(n.node_id order by n.node_id collate "C"))[:100]), count(*)
+  from ledger_private.gate_nodes(p_tenant_id, p_run_ids) n
+  join unnest(p_run_ids, p_parts, p_arms) r (run_id, part, arm) on r.run_id = n.run_id
+  cross join (values ('tokens'), ('usd'), ('all')) h (channel)
+  where n.open or (n.tokens and h.channel <> 'usd') or (n.usd and h.channel <> 'tokens')
+  group by r.part, r.arm, h.channel;
+end;
+$function$;
+alter function ledger_private.gate_troubles(text,text[],text[],text[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.gate_verdict(p_reason text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (p_reason IS NULL) THEN 'equal'::text WHEN (p_reason = ANY (ARRAY['zero-median'::text, 'over-tolerance'::text])) THEN 'unequal'::text ELSE 'inconclusive'::text END;
+alter function ledger_private.gate_verdict(text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.giving_back(p_pool ledger_private.pools)
  RETURNS ledger_private.move[]
@@ -2107,14 +2870,16 @@ begin
   end if;
   insert into ledger_private.usage_lines (
     tenant_id, pool_id, seq, line, provider, model, provider_request_id, iterations, input_tokens, output_tokens, cache_read_tokens,
-    cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_usd, tokens_known, usd_known, resources
+    cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_usd, tokens_known, usd_known, resources,
+    cache_write_1h_tokens
   )
   select
     p_pool.tenant_id, p_pool.pool_id, p_seq, l.position - 1,
     coalesce(l.line ->> 'provider', p_operation ->> 'provider'), coalesce(l.line ->> 'model', p_operation ->> 'model'),
     coalesce(l.line ->> 'provider_request_id', p_operation ->> 'provider_request_id'),
     u.iterations, u.input_tokens, u.output_tokens, u.cache_read_tokens, u.cache_write_tokens, u.reasoning_tokens, u.charged_tokens,
-    u.usd, u.ms, u.uncertain_usd, u.tokens_known, u.usd_known, u.resources
+    u.usd, u.ms, u.uncertain_usd, u.tokens_known, u.usd_known, u.resources,
+    u.cache_write_1h_tokens
   from jsonb_array_elements(p_operation -> 'lines') with ordinality l (line, position)
   cross join lateral ledger_private.usage_of(l.line, p_pool.token_charge) u;
 end;
@@ -2194,6 +2959,24 @@ exception when datetime_field_overflow or invalid_datetime_format or invalid_tim
 end;
 $function$;
 alter function ledger_private.instant(text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.instants_in(p_prices jsonb)
+ RETURNS TABLE(text text, instant timestamp with time zone)
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return query
+    select d.text, ledger_private.instant(d.text)
+    from (
+      select distinct i.text
+      from jsonb_array_elements(p_prices) e (price)
+      cross join lateral (values (e.price ->> 'valid_from'), (e.price ->> 'valid_to')) i (text)
+      where i.text is not null
+    ) d;
+end;
+$function$;
+alter function ledger_private.instants_in(jsonb) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.is_spend_event(p_event ledger_private.journal)
  RETURNS boolean
@@ -2298,7 +3081,8 @@ begin
       l.provider, l.model, l.provider_request_id,
       row(
         l.iterations, l.input_tokens, l.output_tokens, l.cache_read_tokens, l.cache_write_tokens, l.reasoning_tokens, l.charged_tokens,
-        l.usd, l.ms, 0, 0, l.uncertain_usd, l.tokens_known, l.usd_known, l.resources, 0, 0, 0, 0
+        l.usd, l.ms, 0, 0, l.uncertain_usd, l.tokens_known, l.usd_known, l.resources, 0, 0, 0, 0,
+        l.cache_write_1h_tokens
       )::ledger_private.usage
     from (
       select p_event.seq
@@ -2402,6 +3186,13 @@ end;
 $function$;
 alter function ledger_private.lock_keys(text,jsonb) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.median_of(p_sorted numeric[])
+ RETURNS numeric
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN trim_scale((((p_sorted)[((cardinality(p_sorted) + 1) / 2)] + (p_sorted)[((cardinality(p_sorted) / 2) + 1)]) * 0.5));
+alter function ledger_private.median_of(numeric[]) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.metered_event(p_pool ledger_private.pools, p_operation jsonb, p_at timestamp with time zone)
  RETURNS ledger_private.journal
  LANGUAGE plpgsql
@@ -2413,7 +3204,6 @@ begin
   v.node_id := p_pool.pool_id;
   v.turn := (p_operation -> 'turn')::integer;
   v.tool_calls := p_operation -> 'tool_calls';
-  v.detail := p_operation -> 'detail';
   return v;
 end;
 $function$;
@@ -2458,6 +3248,45 @@ begin
 end;
 $function$;
 alter function ledger_private.misfit(jsonb,jsonb,text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.misfit_of_book(p_book text, p_prices jsonb, p_source text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_shape constant jsonb := ledger_private.shape('price');
+  v_none text[]; -- texts that are no instants
+  v_price jsonb;
+  v_index bigint;
+  v_misfit jsonb;
+begin
+  if p_book is null or not ledger_private.fits('id', to_jsonb(p_book)) then
+    return jsonb_build_object('path', 'p_book', 'rule', ledger_private.rule_text('id'));
+  elsif p_source is not null and not ledger_private.fits('id', to_jsonb(p_source)) then
+    return jsonb_build_object('path', 'p_source', 'rule', ledger_private.rule_text('id'));
+  elsif jsonb_typeof(p_prices) is distinct from 'array' or jsonb_array_length(p_prices) not between 1 and 100000 then
+    return jsonb_build_object('path', 'p_prices', 'rule', 'must be a list of 1 to 100000 prices');
+  end if;
+  v_none := array(select i.text from ledger_private.instants_in(p_prices) i where i.instant is null);
+  for v_price, v_index in
+    select e.price, e.n - 1 from jsonb_array_elements(p_prices) with ordinality e (price, n)
+    where case
+      when jsonb_typeof(e.price) = 'object'
+        then not ledger_private.plain_price(e.price) or array[e.price ->> 'valid_from', e.price ->> 'valid_to'] && v_none
+      else true
+    end
+    order by e.n
+  loop
+    v_misfit := ledger_private.misfit(v_price, v_shape, format('p_prices.%s.', v_index));
+    if v_misfit is not null then
+      return v_misfit;
+    end if;
+  end loop;
+  return null;
+end;
+$function$;
+alter function ledger_private.misfit_of_book(text,jsonb,text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.misfit_of_budget(p_channels ledger_private.channels[], p_budget jsonb, p_path text)
  RETURNS jsonb
@@ -2536,7 +3365,10 @@ begin
     end if;
     for v_field, v_amount in
       select e.key, ledger_private.amount(e.value) from jsonb_each(v_line) e
-      where e.key in ('iterations', 'input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens', 'reasoning_tokens', 'usd', 'ms')
+      where e.key in (
+        'iterations', 'input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens', 'cache_write_1h_tokens', 'reasoning_tokens',
+        'usd', 'ms'
+      )
     loop
       v_sums := v_sums || jsonb_build_object(v_field, coalesce((v_sums -> v_field)::numeric, 0) + v_amount);
     end loop;
@@ -2555,7 +3387,7 @@ begin
   end loop;
 
   foreach v_field in array array[
-    'iterations', 'input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens', 'reasoning_tokens', 'usd', 'ms'
+    'iterations', 'input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens', 'cache_write_1h_tokens', 'reasoning_tokens', 'usd', 'ms'
   ] loop
     if coalesce((v_sums -> v_field)::numeric, 0) <> coalesce(ledger_private.amount(p_spend -> v_field), 0) then
       return jsonb_build_object('path', 'lines', 'rule', format('%s of the lines must add up to spend.%s', v_field, v_field));
@@ -2612,7 +3444,7 @@ begin
   elsif not coalesce(ledger_private.fits('id', p_operation -> 'operation_id'), false) then
     return jsonb_build_object('path', 'operation_id', 'rule', 'is required: ' || ledger_private.rule_text('id'));
   end if;
-  v_shape := case when p_operation ->> 'op' not in ('any', 'spend', 'line') then ledger_private.shape(p_operation ->> 'op') end;
+  v_shape := case when p_operation ->> 'op' not in ('any', 'spend', 'line', 'price') then ledger_private.shape(p_operation ->> 'op') end;
   if v_shape is null then
     return jsonb_build_object('path', 'op', 'rule', format('%s is no operation of the ledger', coalesce(p_operation -> 'op', 'null')));
   end if;
@@ -2621,6 +3453,8 @@ begin
     return v_misfit;
   elsif ledger_private.instant(p_operation ->> 'effective_at') > p_at then
     return jsonb_build_object('path', 'effective_at', 'rule', 'must not be in the future');
+  elsif p_operation #> '{detail,price_book}' is not null then
+    return jsonb_build_object('path', 'detail.price_book', 'rule', 'is written by the ledger: the book that an estimate came from');
   elsif p_operation ? 'spend' then
     v_misfit := ledger_private.misfit_of_spend(p_operation -> 'spend', 'spend.');
   end if;
@@ -2635,6 +3469,33 @@ end;
 $function$;
 alter function ledger_private.misfit_of_operation(jsonb,timestamp with time zone) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.misfit_of_prices(p_prices ledger_private.prices[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return (
+    select case
+      when b.empty then jsonb_build_object('path', format('p_prices.%s.valid_to', b.place - 1), 'rule', 'must be after valid_from')
+      else jsonb_build_object('path', format('p_prices.%s.model', b.place - 1), 'rule', format(
+        'is priced twice: %s has the same provider, match, model, token_class, above_input_tokens and valid_from', b.first - 1
+      ))
+    end
+    from (
+      select p.ordinality as place, p.valid_from >= p.valid_to as empty, min(p.ordinality) over (
+        partition by p.provider, p.match, p.model, p.token_class, p.above_input_tokens, p.valid_from
+      ) as first
+      from unnest(p_prices) with ordinality p
+    ) b
+    where b.empty or b.first < b.place
+    order by b.place
+    limit 1
+  );
+end;
+$function$;
+alter function ledger_private.misfit_of_prices(ledger_private.prices[]) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.misfit_of_spend(p_spend jsonb, p_path text)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2647,6 +3508,9 @@ begin
     when coalesce(ledger_private.amount(p_spend -> 'cache_read_tokens'), 0) + coalesce(ledger_private.amount(p_spend -> 'cache_write_tokens'), 0)
         > coalesce(ledger_private.amount(p_spend -> 'input_tokens'), 0)
       then jsonb_build_object('path', p_path || 'cache_read_tokens', 'rule', 'cache reads + writes are part of input_tokens and cannot exceed it')
+    when p_spend ? 'cache_write_1h_tokens' and ledger_private.amount(p_spend -> 'cache_write_1h_tokens')
+        > coalesce(ledger_private.amount(p_spend -> 'cache_write_tokens'), 0)
+      then jsonb_build_object('path', p_path || 'cache_write_1h_tokens', 'rule', 'is part of cache_write_tokens and cannot exceed it')
     when coalesce(ledger_private.amount(p_spend -> 'reasoning_tokens'), 0) > coalesce(ledger_private.amount(p_spend -> 'output_tokens'), 0)
       then jsonb_build_object('path', p_path || 'reasoning_tokens', 'rule', 'reasoning is part of output_tokens and cannot exceed it')
   end;
@@ -2769,6 +3633,13 @@ end;
 $function$;
 alter function ledger_private.moves_of(ledger_private.usage,jsonb) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.needs_price(p_operation jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN COALESCE((((p_operation #> '{spend,usd_known}'::text[]) = 'false'::jsonb) AND (NOT ((p_operation -> 'spend'::text) ? 'usd'::text)) AND (COALESCE((p_operation #> '{spend,tokens_known}'::text[]), 'true'::jsonb) = 'true'::jsonb)), false);
+alter function ledger_private.needs_price(jsonb) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.new_node(p_tenant_id text, p_node_id text, p_parent_node_id text, p_operation jsonb)
  RETURNS ledger_private.nodes
  LANGUAGE plpgsql
@@ -2881,6 +3752,7 @@ declare
   v_event ledger_private.journal;
   v_pool ledger_private.pools;
   v_budget jsonb;
+  v_operation jsonb;
   v_correction ledger_private.journal;
   v_seq bigint;
 begin
@@ -2890,16 +3762,19 @@ begin
       'LG001', 'of', 'must be an operation that booked a spend of its own, of one node, and is still kept; not a correction'
     );
   end if;
+  v_event := ledger_private.as_called(v_event);
   v_pool := ledger_private.find_pool(p_tenant_id, v_event.pool_id);
   if v_event.kind <> 'metered' then
     v_budget := (ledger_private.find_node(p_tenant_id, v_event.node_id)).budget;
   end if;
-  v_correction := ledger_private.event(v_pool, 'corrected', p_operation, p_at);
+  v_operation := jsonb_strip_nulls(jsonb_build_object('provider', v_event.provider, 'model', v_event.model)) || p_operation;
+  v_operation := ledger_private.priced(v_operation, ledger_private.rate_card(p_tenant_id, array[v_operation]), v_event.effective_at);
+  v_correction := ledger_private.event(v_pool, 'corrected', v_operation, p_at);
   v_correction.tool_calls := p_operation -> 'tool_calls';
   v_seq := ledger_private.correct_event(
-    v_pool, v_event, ledger_private.usage_of(p_operation -> 'spend', v_pool.token_charge, v_budget), v_correction
+    v_pool, v_event, ledger_private.usage_of(v_operation -> 'spend', v_pool.token_charge, v_budget), v_correction
   );
-  perform ledger_private.correct_lines(v_pool, v_event, v_seq, p_operation);
+  perform ledger_private.correct_lines(v_pool, v_event, v_seq, v_operation);
   return ledger_private.ok(v_pool.pool_id, v_seq);
 end;
 $function$;
@@ -3183,6 +4058,34 @@ end;
 $function$;
 alter function ledger_private.op_open_pool(text,jsonb,timestamp with time zone) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.op_plan(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_pool ledger_private.pools := ledger_private.find_pool(p_tenant_id, p_operation ->> 'pool_id');
+  v_experiment constant text := p_operation ->> 'experiment';
+  v_plan_ref constant text := p_operation ->> 'plan_ref';
+  v_event ledger_private.journal;
+begin
+  if v_pool.pool_id is null then
+    return ledger_private.failed('LG002', 'pool_id', format('there is no pool %s', p_operation ->> 'pool_id'));
+  elsif not exists (select from ledger_private.blobs b where b.tenant_id = p_tenant_id and b.blob_id = v_plan_ref) then
+    return ledger_private.failed('LG001', 'plan_ref', 'must be the id of a stored blob: ledger.put_blob stores one');
+  elsif exists (select from ledger_private.plans p where p.tenant_id = p_tenant_id and p.experiment = v_experiment) then
+    return ledger_private.failed('LG011', 'experiment', format('experiment %s has a plan already', v_experiment));
+  end if;
+  v_event := ledger_private.event(v_pool, 'planned', p_operation, p_at);
+  v_event.node_id := v_pool.pool_id;
+  v_event.detail := jsonb_build_object('experiment', v_experiment, 'plan_ref', v_plan_ref);
+  v_event.seq := ledger_private.post(v_event);
+  insert into ledger_private.plans (tenant_id, experiment, plan_ref, pool_id, seq, registered_at, registered_by)
+  values (p_tenant_id, v_experiment, v_plan_ref, v_pool.pool_id, v_event.seq, p_at, session_user);
+  return ledger_private.ok(v_pool.pool_id, v_event.seq);
+end;
+$function$;
+alter function ledger_private.op_plan(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.op_settle(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
  RETURNS ledger_private.answer
  LANGUAGE plpgsql
@@ -3263,6 +4166,27 @@ end;
 $function$;
 alter function ledger_private.open_child(ledger_private.pools,jsonb,jsonb,timestamp with time zone,bigint) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.outcomes_of(p_tenant_id text, p_experiment text, p_arm_a text, p_arm_b text)
+ RETURNS TABLE(runs_a bigint, runs_b bigint, errored_a bigint, errored_b bigint, unjudged_a bigint, unjudged_b bigint, resolved_a bigint, resolved_b bigint, both_resolved bigint, only_a bigint, only_b bigint, neither bigint)
+ LANGUAGE plpgsql
+ STABLE ROWS 1
+AS $function$
+begin
+  return query
+  select
+    count(p.state_a), count(p.state_b),
+    count(*) filter (where p.state_a = 'errored'), count(*) filter (where p.state_b = 'errored'),
+    count(*) filter (where p.state_a = 'unjudged'), count(*) filter (where p.state_b = 'unjudged'),
+    count(*) filter (where p.state_a = 'resolved'), count(*) filter (where p.state_b = 'resolved'),
+    count(*) filter (where p.state_a = 'resolved' and p.state_b = 'resolved'),
+    count(*) filter (where p.state_a = 'resolved' and p.state_b = 'unresolved'),
+    count(*) filter (where p.state_a = 'unresolved' and p.state_b = 'resolved'),
+    count(*) filter (where p.state_a = 'unresolved' and p.state_b = 'unresolved')
+  from ledger_private.paired_runs(p_tenant_id, p_experiment, p_arm_a, p_arm_b) p;
+end;
+$function$;
+alter function ledger_private.outcomes_of(text,text,text,text) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.owner_lapsed(p_tenant_id text, p_pool_id text, p_at timestamp with time zone)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -3280,6 +4204,33 @@ begin
 end;
 $function$;
 alter function ledger_private.owner_lapsed(text,text,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.paired_runs(p_tenant_id text, p_experiment text, p_arm_a text, p_arm_b text)
+ RETURNS TABLE(state_a text, state_b text)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return query
+  with ended as (
+    select distinct on (c.arm, c.task, c.replicate)
+      c.arm, to_jsonb(array[c.task, c.replicate]) as cell,
+      case
+        when c.outcome in ('down', 'cancelled') then 'errored'
+        when c.resolved is null then 'unjudged'
+        when c.resolved then 'resolved'
+        else 'unresolved'
+      end as state
+    from ledger.run_costs c
+    where c.tenant_id = p_tenant_id and c.experiment = p_experiment and c.left_out is null
+    order by c.arm, c.task, c.replicate, c.opened_at desc, c.run_id collate "C" desc
+  )
+  select a.state, b.state
+  from (select e.cell, e.state from ended e where e.arm = p_arm_a) a
+  full join (select e.cell, e.state from ended e where e.arm = p_arm_b) b on b.cell = a.cell;
+end;
+$function$;
+alter function ledger_private.paired_runs(text,text,text,text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.passed_up(p_parent_pool_id text, p_after ledger_private.channels[], p_before ledger_private.channels[] DEFAULT NULL::ledger_private.channels[], p_hold jsonb DEFAULT '{}'::jsonb)
  RETURNS ledger_private.move[]
@@ -3343,17 +4294,23 @@ CREATE OR REPLACE FUNCTION ledger_private.perform(p_tenant_id text, p_operation 
 AS $function$
 declare
   v_misfit constant jsonb := ledger_private.misfit_of_operation(p_operation, p_at);
+  v_operation jsonb := p_operation;
 begin
   if v_misfit is not null then
     return row('error', 'LG001', v_misfit, null, null)::ledger_private.answer;
   end if;
+  if p_operation ->> 'op' in ('meter', 'settle', 'cancel') then
+    v_operation := ledger_private.priced(
+      p_operation, ledger_private.rate_card(p_tenant_id, array[p_operation]), coalesce(ledger_private.instant(p_operation ->> 'effective_at'), p_at)
+    );
+  end if;
   case p_operation ->> 'op'
-    when 'meter' then return ledger_private.op_meter(p_tenant_id, p_operation, p_at);
+    when 'meter' then return ledger_private.op_meter(p_tenant_id, v_operation, p_at);
     when 'spawn' then return ledger_private.op_spawn(p_tenant_id, p_operation, p_at);
-    when 'settle' then return ledger_private.op_settle(p_tenant_id, p_operation, p_at);
+    when 'settle' then return ledger_private.op_settle(p_tenant_id, v_operation, p_at);
     when 'dispatch' then return ledger_private.op_dispatch(p_tenant_id, p_operation, p_at);
     when 'extend' then return ledger_private.op_extend(p_tenant_id, p_operation, p_at);
-    when 'cancel' then return ledger_private.op_cancel(p_tenant_id, p_operation, p_at);
+    when 'cancel' then return ledger_private.op_cancel(p_tenant_id, v_operation, p_at);
     when 'deliver' then return ledger_private.op_deliver(p_tenant_id, p_operation, p_at);
     when 'open_pool' then return ledger_private.op_open_pool(p_tenant_id, p_operation, p_at);
     when 'close_pool' then return ledger_private.op_close_pool(p_tenant_id, p_operation, p_at);
@@ -3362,10 +4319,18 @@ begin
     when 'expire' then return ledger_private.op_expire(p_tenant_id, p_operation, p_at);
     when 'freeze', 'thaw' then return ledger_private.op_freeze(p_tenant_id, p_operation, p_at);
     when 'judge' then return ledger_private.op_judge(p_tenant_id, p_operation, p_at);
+    when 'plan' then return ledger_private.op_plan(p_tenant_id, p_operation, p_at);
   end case;
 end;
 $function$;
 alter function ledger_private.perform(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.plain_price(p_price jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN COALESCE((((p_price - ARRAY['provider'::text, 'model'::text, 'match'::text, 'token_class'::text, 'usd_per_million'::text, 'above_input_tokens'::text, 'valid_from'::text, 'valid_to'::text, 'source'::text]) = '{}'::jsonb) AND (jsonb_typeof((p_price -> 'provider'::text)) = 'string'::text) AND (char_length((p_price ->> 'provider'::text)) <= 200) AND ((p_price ->> 'provider'::text) ~ '^[ -~]+$'::text) AND (jsonb_typeof((p_price -> 'model'::text)) = 'string'::text) AND (char_length((p_price ->> 'model'::text)) <= 200) AND ((p_price ->> 'model'::text) ~ '^[ -~]+$'::text) AND ((p_price -> 'token_class'::text) = ANY (ARRAY['"input"'::jsonb, '"cache_read"'::jsonb, '"cache_write"'::jsonb, '"cache_write_1h"'::jsonb, '"output"'::jsonb, '"reasoning"'::jsonb, '"request"'::jsonb])) AND (COALESCE((p_price -> 'match'::text), '"exact"'::jsonb) = ANY (ARRAY['"exact"'::jsonb, '"dated"'::jsonb, '"prefix"'::jsonb, '"contains"'::jsonb])) AND (jsonb_typeof((p_price -> 'usd_per_million'::text)) = ANY (ARRAY['number'::text, 'string'::text])) AND (char_length((p_price ->> 'usd_per_million'::text)) <= 12) AND ((p_price ->> 'usd_per_million'::text) ~ '^[0-9]+([.][0-9]{1,6})?$'::text) AND ((NOT (p_price ? 'above_input_tokens'::text)) OR ledger_private.fits('count'::text, (p_price -> 'above_input_tokens'::text))) AND (COALESCE(jsonb_typeof((p_price -> 'valid_from'::text)), 'string'::text) = 'string'::text) AND (COALESCE(jsonb_typeof((p_price -> 'valid_to'::text)), 'string'::text) = 'string'::text) AND ((NOT (p_price ? 'source'::text)) OR ledger_private.fits('id'::text, (p_price -> 'source'::text)))), false);
+alter function ledger_private.plain_price(jsonb) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.pool_channels(p_pool ledger_private.pools)
  RETURNS ledger_private.channels[]
@@ -3393,10 +4358,11 @@ begin
   select
     coalesce(sum(j.iterations), 0), coalesce(sum(j.input_tokens), 0), coalesce(sum(j.output_tokens), 0), coalesce(sum(j.cache_read_tokens), 0),
     coalesce(sum(j.cache_write_tokens), 0), coalesce(sum(j.reasoning_tokens), 0), coalesce(sum(j.charged_tokens), 0), coalesce(sum(j.usd), 0),
-    coalesce(sum(j.ms), 0), coalesce(sum(j.uncertain_tokens), 0), coalesce(sum(j.uncertain_iterations), 0), coalesce(sum(j.uncertain_usd), 0)
+    coalesce(sum(j.ms), 0), coalesce(sum(j.uncertain_tokens), 0), coalesce(sum(j.uncertain_iterations), 0), coalesce(sum(j.uncertain_usd), 0),
+    coalesce(sum(j.cache_write_1h_tokens), 0)
   into
     v.iterations, v.input_tokens, v.output_tokens, v.cache_read_tokens, v.cache_write_tokens, v.reasoning_tokens, v.charged_tokens, v.usd,
-    v.ms, v.uncertain_tokens, v.uncertain_iterations, v.uncertain_usd
+    v.ms, v.uncertain_tokens, v.uncertain_iterations, v.uncertain_usd, v.cache_write_1h_tokens
   from ledger_private.journal j
   where j.tenant_id = p_tenant_id and j.pool_id = p_pool_id and j.kind in ('metered', 'settled', 'cancelled', 'expired', 'corrected');
 
@@ -3652,6 +4618,71 @@ end;
 $function$;
 alter function ledger_private.post(ledger_private.journal,ledger_private.move[],integer,integer,integer,timestamp with time zone) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.priced(p_operation jsonb, p_card jsonb, p_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_spend jsonb := p_operation -> 'spend';
+  v_lines jsonb := '[]';
+  v_line jsonb;
+  v_usd numeric := 0;
+  v_known boolean := true;
+begin
+  if p_card is null or not ledger_private.needs_price(p_operation) then
+    return p_operation;
+  elsif not p_operation ? 'lines' then
+    v_spend := ledger_private.with_estimate(v_spend, p_operation, p_card, p_at);
+    if v_spend is null then
+      return p_operation;
+    end if;
+    return p_operation || jsonb_build_object('spend', v_spend, 'price_book', p_card -> 'book');
+  end if;
+  for v_line in select e.line from jsonb_array_elements(p_operation -> 'lines') with ordinality e (line, n) order by e.n loop
+    if not v_line ? 'usd' then
+      v_line := ledger_private.with_estimate(v_line, p_operation, p_card, p_at);
+      if v_line is null then
+        return p_operation;
+      end if;
+    end if;
+    v_lines := v_lines || jsonb_build_array(v_line);
+    v_usd := v_usd + ledger_private.amount(v_line -> 'usd');
+    v_known := v_known and coalesce((v_line -> 'usd_known')::boolean, true);
+  end loop;
+  if v_usd >= 1e15 then
+    return p_operation;
+  end if;
+  return p_operation || jsonb_build_object(
+    'lines', v_lines, 'spend', v_spend || jsonb_build_object('usd', v_usd, 'usd_known', v_known), 'price_book', p_card -> 'book'
+  );
+end;
+$function$;
+alter function ledger_private.priced(jsonb,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.prices_in(p_tenant_id text, p_book text, p_prices jsonb)
+ RETURNS ledger_private.prices[]
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return array(
+    select row(
+      p_tenant_id, p_book, lower((e.price ->> 'provider') collate "C"), coalesce(e.price ->> 'match', 'exact'),
+      lower((e.price ->> 'model') collate "C"), e.price ->> 'token_class',
+      coalesce(ledger_private.amount(e.price -> 'above_input_tokens'), 0),
+      coalesce(f.instant, '-infinity'), coalesce(t.instant, 'infinity'),
+      ledger_private.amount(e.price -> 'usd_per_million'), e.price ->> 'source'
+    )::ledger_private.prices
+    from jsonb_array_elements(p_prices) with ordinality e (price, n)
+    left join ledger_private.instants_in(p_prices) f on f.text = e.price ->> 'valid_from'
+    left join ledger_private.instants_in(p_prices) t on t.text = e.price ->> 'valid_to'
+    order by e.n
+  );
+end;
+$function$;
+alter function ledger_private.prices_in(text,text,jsonb) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.raise_error(p_code text, p_detail jsonb, p_hint text DEFAULT NULL::text)
  RETURNS void
  LANGUAGE plpgsql
@@ -3672,6 +4703,47 @@ begin
 end;
 $function$;
 alter function ledger_private.raise_error(text,jsonb,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.rate_card(p_tenant_id text, p_operations jsonb[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_needed boolean := false;
+  v_operation jsonb;
+  v_book text;
+  v_line jsonb;
+  v_provider text;
+  v_model text;
+  v_rates jsonb := '{}';
+begin
+  foreach v_operation in array p_operations loop
+    v_needed := v_needed or ledger_private.needs_price(v_operation);
+  end loop;
+  if not v_needed then
+    return null;
+  end if;
+  select t.price_book into v_book from ledger_private.tenants t where t.tenant_id = p_tenant_id;
+  if v_book is null then
+    return null;
+  end if;
+  foreach v_operation in array p_operations loop
+    continue when not ledger_private.needs_price(v_operation);
+    for v_line in select e.line from jsonb_array_elements(coalesce(v_operation -> 'lines', '[{}]')) e (line) loop
+      v_provider := coalesce(v_line ->> 'provider', v_operation ->> 'provider');
+      v_model := coalesce(v_line ->> 'model', v_operation ->> 'model');
+      if v_provider is not null and v_model is not null and not coalesce(v_rates -> v_provider ? v_model, false) then
+        v_rates := v_rates || jsonb_build_object(v_provider, coalesce(v_rates -> v_provider, '{}') || jsonb_build_object(
+          v_model, ledger.rates_of(p_tenant_id, v_book, v_provider, v_model)
+        ));
+      end if;
+    end loop;
+  end loop;
+  return jsonb_build_object('book', v_book, 'rates', v_rates);
+end;
+$function$;
+alter function ledger_private.rate_card(text,jsonb[]) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.refresh_lease(p_pool ledger_private.pools, p_at timestamp with time zone)
  RETURNS void
@@ -3868,7 +4940,7 @@ CREATE OR REPLACE FUNCTION ledger_private.rule_text(p_kind text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN CASE p_kind WHEN 'id'::text THEN 'must be a text of 1 to 200 characters without control characters'::text WHEN 'text'::text THEN 'must be a text of at most 10000 characters'::text WHEN 'count'::text THEN 'must be a whole number from 0 to 9007199254740991'::text WHEN 'whole'::text THEN 'must be a whole number from -9007199254740991 to 9007199254740991'::text WHEN 'money'::text THEN 'must be a number or decimal text from 0 to below 10^15 with at most 12 decimals'::text WHEN 'change'::text THEN 'must be a number or decimal text between -10^15 and 10^15 with at most 12 decimals'::text WHEN 'duration_ms'::text THEN 'must be a whole number of milliseconds from 1 to 315360000000'::text WHEN 'small'::text THEN 'must be a whole number from 0 to 2147483647'::text WHEN 'flag'::text THEN 'must be true or false'::text WHEN 'score'::text THEN 'must be a finite number'::text WHEN 'json'::text THEN 'must be JSON other than null of at most 100000 bytes'::text WHEN 'names'::text THEN 'must be a list of at most 1000 texts of at most 200 characters'::text WHEN 'tags'::text THEN 'must be at most 16 pairs of short texts: keys up to 64, values up to 256 characters'::text WHEN 'instant'::text THEN 'must be an ISO 8601 instant with a time zone'::text WHEN 'outcome'::text THEN 'must be done or down'::text WHEN 'purpose'::text THEN 'must be turn, compaction, failed or tool'::text WHEN 'unknown_usd'::text THEN 'must be seal or flag'::text WHEN 'token_charge'::text THEN 'must be total or uncached'::text WHEN 'replicate'::text THEN 'must be a short text or a whole number'::text WHEN 'own'::text THEN 'is a channel of its own, not a resource'::text WHEN 'lines'::text THEN 'must be a list of 1 to 1000 lines'::text ELSE NULL::text END;
+RETURN CASE p_kind WHEN 'id'::text THEN 'must be a text of 1 to 200 characters without control characters'::text WHEN 'text'::text THEN 'must be a text of at most 10000 characters'::text WHEN 'count'::text THEN 'must be a whole number from 0 to 9007199254740991'::text WHEN 'whole'::text THEN 'must be a whole number from -9007199254740991 to 9007199254740991'::text WHEN 'money'::text THEN 'must be a number or decimal text from 0 to below 10^15 with at most 12 decimals'::text WHEN 'change'::text THEN 'must be a number or decimal text between -10^15 and 10^15 with at most 12 decimals'::text WHEN 'rate'::text THEN 'must be a number or decimal text of dollars per million from 0 to below 10^12 with at most 6 decimals'::text WHEN 'match'::text THEN 'must be exact, dated, prefix or contains'::text WHEN 'token_class'::text THEN 'must be input, cache_read, cache_write, cache_write_1h, output, reasoning or request'::text WHEN 'duration_ms'::text THEN 'must be a whole number of milliseconds from 1 to 315360000000'::text WHEN 'small'::text THEN 'must be a whole number from 0 to 2147483647'::text WHEN 'flag'::text THEN 'must be true or false'::text WHEN 'score'::text THEN 'must be a finite number'::text WHEN 'json'::text THEN 'must be JSON other than null of at most 100000 bytes'::text WHEN 'names'::text THEN 'must be a list of at most 1000 texts of at most 200 characters'::text WHEN 'tags'::text THEN 'must be at most 16 pairs of short texts: keys up to 64, values up to 256 characters'::text WHEN 'instant'::text THEN 'must be an ISO 8601 instant with a time zone'::text WHEN 'outcome'::text THEN 'must be done or down'::text WHEN 'purpose'::text THEN 'must be turn, compaction, failed or tool'::text WHEN 'unknown_usd'::text THEN 'must be seal or flag'::text WHEN 'token_charge'::text THEN 'must be total or uncached'::text WHEN 'replicate'::text THEN 'must be a short text or a whole number'::text WHEN 'own'::text THEN 'is a channel of its own, not a resource'::text WHEN 'lines'::text THEN 'must be a list of 1 to 1000 lines'::text ELSE NULL::text END;
 alter function ledger_private.rule_text(text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.set_pool_state(p_pool ledger_private.pools, p_state text)
@@ -3996,8 +5068,31 @@ CREATE OR REPLACE FUNCTION ledger_private.shape(p_op text)
  RETURNS jsonb
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN CASE p_op WHEN 'any'::text THEN '{"op": "id", "tags": "tags", "effective_at": "instant", "operation_id": "id"}'::jsonb WHEN 'spend'::text THEN '{"!": ["iterations", "input_tokens", "output_tokens"], "ms": "count", "usd": "money", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count"}'::jsonb WHEN 'line'::text THEN '{"!": [], "ms": "count", "usd": "money", "model": "id", "provider": "id", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "provider_request_id": "id"}'::jsonb WHEN 'meter'::text THEN '{"!": ["pool_id", "spend"], "turn": "small", "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "pool_id": "id", "purpose": "purpose", "provider": "id", "tool_calls": "names", "provider_request_id": "id"}'::jsonb WHEN 'spawn'::text THEN '{"!": ["pool_id", "label", "budget"], "key": "id", "label": "id", "budget": {"!": [], "*": "money", "usd": "money", "tokens": "count", "iterations": "count"}, "driver": "flag", "node_id": "id", "pool_id": "id", "runtime": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'settle'::text THEN '{"!": ["node_id", "outcome"], "infra": "flag", "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "out_ref": "id", "outcome": "outcome", "purpose": "purpose", "verdict": "json", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'cancel'::text THEN '{"!": ["node_id", "reason"], "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "purpose": "purpose", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'correct'::text THEN '{"!": ["of", "spend", "reason"], "of": "id", "lines": "lines", "spend": "spend", "reason": "text", "tool_calls": "names"}'::jsonb WHEN 'dispatch'::text THEN '{"!": ["node_id"], "node_id": "id"}'::jsonb WHEN 'extend'::text THEN '{"!": ["node_id", "lease_ms"], "node_id": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'deliver'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'open_pool'::text THEN '{"!": ["pool_id", "channels"], "run": {"!": ["label"], "arm": "id", "task": "id", "label": "id", "replicate": "replicate", "experiment": "id"}, "pool_id": "id", "channels": {"!": [], "*": {"!": [], "unit": "id", "total": "money"}, "tokens": {"!": [], "unit": "id", "total": "count"}, "iterations": {"!": [], "unit": "id", "total": "count"}}, "max_depth": "small", "deadline_ms": "duration_ms", "unknown_usd": "unknown_usd", "token_charge": "token_charge", "parent_pool_id": "id"}'::jsonb WHEN 'fund'::text THEN '{"!": ["pool_id", "amounts"], "amounts": {"!": [], "*": "change", "tokens": "whole", "iterations": "whole"}, "pool_id": "id"}'::jsonb WHEN 'expire'::text THEN '{"!": [], "pool_id": "id"}'::jsonb WHEN 'freeze'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'thaw'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'close_pool'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'judge'::text THEN '{"!": ["run_id", "resolved"], "infra": "flag", "score": "score", "run_id": "id", "resolved": "flag"}'::jsonb ELSE NULL::jsonb END;
+RETURN CASE p_op WHEN 'any'::text THEN '{"op": "id", "tags": "tags", "effective_at": "instant", "operation_id": "id"}'::jsonb WHEN 'spend'::text THEN '{"!": ["iterations", "input_tokens", "output_tokens"], "ms": "count", "usd": "money", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "cache_write_1h_tokens": "count"}'::jsonb WHEN 'line'::text THEN '{"!": [], "ms": "count", "usd": "money", "model": "id", "provider": "id", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "provider_request_id": "id", "cache_write_1h_tokens": "count"}'::jsonb WHEN 'price'::text THEN '{"!": ["provider", "model", "token_class", "usd_per_million"], "match": "match", "model": "id", "source": "id", "provider": "id", "valid_to": "instant", "valid_from": "instant", "token_class": "token_class", "usd_per_million": "rate", "above_input_tokens": "count"}'::jsonb WHEN 'meter'::text THEN '{"!": ["pool_id", "spend"], "turn": "small", "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "pool_id": "id", "purpose": "purpose", "provider": "id", "tool_calls": "names", "provider_request_id": "id"}'::jsonb WHEN 'spawn'::text THEN '{"!": ["pool_id", "label", "budget"], "key": "id", "label": "id", "budget": {"!": [], "*": "money", "usd": "money", "tokens": "count", "iterations": "count"}, "driver": "flag", "node_id": "id", "pool_id": "id", "runtime": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'settle'::text THEN '{"!": ["node_id", "outcome"], "infra": "flag", "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "out_ref": "id", "outcome": "outcome", "purpose": "purpose", "verdict": "json", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'cancel'::text THEN '{"!": ["node_id", "reason"], "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "purpose": "purpose", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'correct'::text THEN '{"!": ["of", "spend", "reason"], "of": "id", "lines": "lines", "spend": "spend", "reason": "text", "tool_calls": "names"}'::jsonb WHEN 'dispatch'::text THEN '{"!": ["node_id"], "node_id": "id"}'::jsonb WHEN 'extend'::text THEN '{"!": ["node_id", "lease_ms"], "node_id": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'deliver'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'open_pool'::text THEN '{"!": ["pool_id", "channels"], "run": {"!": ["label"], "arm": "id", "task": "id", "label": "id", "replicate": "replicate", "experiment": "id"}, "pool_id": "id", "channels": {"!": [], "*": {"!": [], "unit": "id", "total": "money"}, "tokens": {"!": [], "unit": "id", "total": "count"}, "iterations": {"!": [], "unit": "id", "total": "count"}}, "max_depth": "small", "deadline_ms": "duration_ms", "unknown_usd": "unknown_usd", "token_charge": "token_charge", "parent_pool_id": "id"}'::jsonb WHEN 'fund'::text THEN '{"!": ["pool_id", "amounts"], "amounts": {"!": [], "*": "change", "tokens": "whole", "iterations": "whole"}, "pool_id": "id"}'::jsonb WHEN 'expire'::text THEN '{"!": [], "pool_id": "id"}'::jsonb WHEN 'freeze'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'thaw'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'close_pool'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'judge'::text THEN '{"!": ["run_id", "resolved"], "infra": "flag", "score": "score", "run_id": "id", "resolved": "flag"}'::jsonb WHEN 'plan'::text THEN '{"!": ["pool_id", "experiment", "plan_ref"], "pool_id": "id", "plan_ref": "id", "experiment": "id"}'::jsonb ELSE NULL::jsonb END;
 alter function ledger_private.shape(text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.sign_test(p_one bigint, p_other bigint)
+ RETURNS numeric
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+declare
+  v_n constant bigint := p_one + p_other;
+  v_all numeric := 1;
+  v_ways numeric := 1;
+  v_sum numeric := 1;
+begin
+  for i in 1 .. least(p_one, p_other) loop
+    v_ways := div(v_ways * (v_n - i + 1), i);
+    v_sum := v_sum + v_ways;
+  end loop;
+  for i in 1 .. v_n loop
+    v_all := v_all * 2;
+  end loop;
+  return least(1, ledger_private.fraction_of(v_sum * 2, v_all));
+end;
+$function$;
+alter function ledger_private.sign_test(bigint,bigint) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.spend_json(p_usage ledger_private.usage)
  RETURNS jsonb
@@ -4005,7 +5100,9 @@ CREATE OR REPLACE FUNCTION ledger_private.spend_json(p_usage ledger_private.usag
  IMMUTABLE PARALLEL SAFE
 AS $function$
 begin
-  return jsonb_build_object(
+  return case when p_usage.cache_write_1h_tokens > 0 then
+    jsonb_build_object('cache_write_1h_tokens', ledger_private.text_of(p_usage.cache_write_1h_tokens)) else '{}'
+  end || jsonb_build_object(
     'iterations', ledger_private.text_of(p_usage.iterations),
     'input_tokens', ledger_private.text_of(p_usage.input_tokens),
     'output_tokens', ledger_private.text_of(p_usage.output_tokens),
@@ -4059,6 +5156,43 @@ begin
 end;
 $function$;
 alter function ledger_private.store_fold(ledger_private.pool_heads[],ledger_private.channels[],ledger_private.nodes[],ledger_private.journal[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.sums_until(p_tenant_id text, p_pool_id text, p_at timestamp with time zone, p_effective boolean)
+ RETURNS TABLE(channel text, funded numeric, held numeric, spent numeric, uncertain numeric, seals bigint)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return query
+    select n.channel, sum(n.funded), sum(greatest(n.held, 0)), sum(n.spent), sum(n.uncertain), sum(n.seals)::bigint
+    from (
+      select
+        m.channel, coalesce(sum(m.funded), 0) as funded, coalesce(sum(m.held), 0) as held, coalesce(sum(m.spent), 0) as spent,
+        coalesce(sum(m.uncertain), 0) as uncertain, coalesce(sum(m.seals), 0) as seals
+      from ledger_private.journal j
+      cross join lateral (
+        select
+          'tokens' as channel, j.tokens_funded as funded, j.tokens_held as held, j.tokens_spent as spent,
+          j.tokens_uncertain as uncertain, 0 as seals
+        union all
+        select 'iterations', j.iterations_funded, j.iterations_held, j.iterations_spent, j.iterations_uncertain, 0
+        union all
+        select 'usd', j.usd_funded, j.usd_held, j.usd_spent, j.usd_uncertain, j.usd_seals
+        union all
+        select
+          r.key, (r.value -> 'funded')::numeric, (r.value -> 'held')::numeric, (r.value -> 'spent')::numeric,
+          (r.value -> 'uncertain')::numeric, 0
+        from jsonb_each(j.resource_moves) r
+      ) m
+      where j.tenant_id = p_tenant_id and j.pool_id = p_pool_id
+        and case when p_effective then j.effective_at else j.recorded_at end <= p_at
+      -- Only rows that hold are told apart by node: all others are one group.
+      group by m.channel, case when m.held <> 0 then j.node_id end
+    ) n
+    group by n.channel;
+end;
+$function$;
+alter function ledger_private.sums_until(text,text,timestamp with time zone,boolean) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.supersede(p_node ledger_private.nodes)
  RETURNS void
@@ -4123,6 +5257,23 @@ end;
 $function$;
 alter function ledger_private.tg_journal__append_only() owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.tg_prices__immutable()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  raise exception using
+    errcode = 'restrict_violation',
+    constraint = 'prices_immutable',
+    table = tg_table_name,
+    schema = tg_table_schema,
+    message = format('a price book never changes: %s is not allowed', lower(tg_op)),
+    hint = 'ledger.put_prices writes another book, ledger.use_prices chooses it';
+end;
+$function$;
+alter function ledger_private.tg_prices__immutable() owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.totals_of(p_channels jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -4154,6 +5305,7 @@ begin
   v.output_tokens := p_true.output_tokens - p_booked.output_tokens;
   v.cache_read_tokens := p_true.cache_read_tokens - p_booked.cache_read_tokens;
   v.cache_write_tokens := p_true.cache_write_tokens - p_booked.cache_write_tokens;
+  v.cache_write_1h_tokens := p_true.cache_write_1h_tokens - p_booked.cache_write_1h_tokens;
   v.reasoning_tokens := p_true.reasoning_tokens - p_booked.reasoning_tokens;
   v.charged_tokens := p_true.charged_tokens - p_booked.charged_tokens;
   v.usd := coalesce(p_true.usd, 0) - coalesce(p_booked.usd, 0);
@@ -4175,7 +5327,7 @@ CREATE OR REPLACE FUNCTION ledger_private.usage_in(p_event ledger_private.journa
  RETURNS ledger_private.usage
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN ROW(COALESCE((p_event).iterations, (0)::numeric), COALESCE((p_event).input_tokens, (0)::numeric), COALESCE((p_event).output_tokens, (0)::numeric), COALESCE((p_event).cache_read_tokens, (0)::numeric), COALESCE((p_event).cache_write_tokens, (0)::numeric), COALESCE((p_event).reasoning_tokens, (0)::numeric), COALESCE((p_event).charged_tokens, (0)::numeric), ((p_event).usd)::numeric, COALESCE((p_event).ms, (0)::numeric), COALESCE((p_event).uncertain_tokens, (0)::numeric), COALESCE((p_event).uncertain_iterations, (0)::numeric), COALESCE((p_event).uncertain_usd, (0)::numeric), (p_event).tokens_known, (p_event).usd_known, (p_event).resources, COALESCE((p_event).tokens_unknown, 0), COALESCE((p_event).iterations_unknown, 0), COALESCE((p_event).usd_unknown, 0), COALESCE((p_event).usd_seals, 0))::ledger_private.usage;
+RETURN ROW(COALESCE((p_event).iterations, (0)::numeric), COALESCE((p_event).input_tokens, (0)::numeric), COALESCE((p_event).output_tokens, (0)::numeric), COALESCE((p_event).cache_read_tokens, (0)::numeric), COALESCE((p_event).cache_write_tokens, (0)::numeric), COALESCE((p_event).reasoning_tokens, (0)::numeric), COALESCE((p_event).charged_tokens, (0)::numeric), ((p_event).usd)::numeric, COALESCE((p_event).ms, (0)::numeric), COALESCE((p_event).uncertain_tokens, (0)::numeric), COALESCE((p_event).uncertain_iterations, (0)::numeric), COALESCE((p_event).uncertain_usd, (0)::numeric), (p_event).tokens_known, (p_event).usd_known, (p_event).resources, COALESCE((p_event).tokens_unknown, 0), COALESCE((p_event).iterations_unknown, 0), COALESCE((p_event).usd_unknown, 0), COALESCE((p_event).usd_seals, 0), COALESCE((p_event).cache_write_1h_tokens, (0)::numeric))::ledger_private.usage;
 alter function ledger_private.usage_in(ledger_private.journal) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.usage_of(p_spend jsonb, p_token_charge text, p_budget jsonb DEFAULT NULL::jsonb)
@@ -4191,6 +5343,7 @@ begin
   v.output_tokens := coalesce(ledger_private.amount(p_spend -> 'output_tokens'), 0);
   v.cache_read_tokens := coalesce(ledger_private.amount(p_spend -> 'cache_read_tokens'), 0);
   v.cache_write_tokens := coalesce(ledger_private.amount(p_spend -> 'cache_write_tokens'), 0);
+  v.cache_write_1h_tokens := coalesce(ledger_private.amount(p_spend -> 'cache_write_1h_tokens'), 0);
   v.reasoning_tokens := coalesce(ledger_private.amount(p_spend -> 'reasoning_tokens'), 0);
   v.charged_tokens := v.input_tokens + v.output_tokens - case p_token_charge when 'uncached' then v.cache_read_tokens else 0 end;
   v.ms := coalesce(ledger_private.amount(p_spend -> 'ms'), 0);
@@ -4263,6 +5416,33 @@ end;
 $function$;
 alter function ledger_private.with_ending(ledger_private.journal,ledger_private.nodes,text,jsonb) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.with_estimate(p_spend jsonb, p_operation jsonb, p_card jsonb, p_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_rates constant jsonb := nullif(p_card -> 'rates'
+    -> coalesce(p_spend ->> 'provider', p_operation ->> 'provider') -> coalesce(p_spend ->> 'model', p_operation ->> 'model'), 'null');
+  v_usage ledger_private.usage;
+  v_price record;
+begin
+  if v_rates is null or p_spend -> 'tokens_known' = 'false' then
+    return null;
+  end if;
+  v_usage := ledger_private.usage_of(p_spend, 'total');
+  select * into v_price from ledger.price_of(
+    v_rates, p_at, v_usage.input_tokens, v_usage.output_tokens, v_usage.cache_read_tokens, v_usage.cache_write_tokens,
+    v_usage.cache_write_1h_tokens, v_usage.reasoning_tokens
+  );
+  if v_price.p_usd is null then
+    return null;
+  end if;
+  return p_spend || jsonb_build_object('usd', v_price.p_usd, 'usd_known', v_price.p_free);
+end;
+$function$;
+alter function ledger_private.with_estimate(jsonb,jsonb,jsonb,timestamp with time zone) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.with_move(p_event ledger_private.journal, p_move ledger_private.move, p_funded numeric, p_remainder numeric)
  RETURNS ledger_private.journal
  LANGUAGE plpgsql
@@ -4312,6 +5492,7 @@ begin
   p_event.output_tokens := p_usage.output_tokens;
   p_event.cache_read_tokens := nullif(p_usage.cache_read_tokens, 0);
   p_event.cache_write_tokens := nullif(p_usage.cache_write_tokens, 0);
+  p_event.cache_write_1h_tokens := nullif(p_usage.cache_write_1h_tokens, 0);
   p_event.reasoning_tokens := nullif(p_usage.reasoning_tokens, 0);
   p_event.charged_tokens := p_usage.charged_tokens;
   p_event.usd := p_usage.usd;
@@ -4328,6 +5509,48 @@ $function$;
 alter function ledger_private.with_usage(ledger_private.journal,ledger_private.usage) owner to ledger_owner;
 
 -- Views
+
+create view ledger.arm_costs with (security_invoker=true) as
+ SELECT tenant_id,
+    experiment,
+    arm,
+    count(*) FILTER (WHERE left_out IS NULL) AS runs,
+    count(*) FILTER (WHERE left_out IS NOT NULL) AS left_out_runs,
+    COALESCE(sum(iterations) FILTER (WHERE left_out IS NULL), 0::numeric) AS iterations,
+    COALESCE(sum(input_tokens) FILTER (WHERE left_out IS NULL), 0::numeric) AS input_tokens,
+    COALESCE(sum(output_tokens) FILTER (WHERE left_out IS NULL), 0::numeric) AS output_tokens,
+    COALESCE(sum(cache_read_tokens) FILTER (WHERE left_out IS NULL), 0::numeric) AS cache_read_tokens,
+    COALESCE(sum(cache_write_tokens) FILTER (WHERE left_out IS NULL), 0::numeric) AS cache_write_tokens,
+    COALESCE(sum(reasoning_tokens) FILTER (WHERE left_out IS NULL), 0::numeric) AS reasoning_tokens,
+    COALESCE(sum(charged_tokens) FILTER (WHERE left_out IS NULL), 0::numeric) AS charged_tokens,
+    trim_scale(COALESCE(sum(usd) FILTER (WHERE left_out IS NULL), 0::numeric)) AS usd,
+    COALESCE(sum(ms) FILTER (WHERE left_out IS NULL), 0::numeric) AS ms,
+    COALESCE(sum(uncertain_tokens) FILTER (WHERE left_out IS NULL), 0::numeric) AS uncertain_tokens,
+    COALESCE(sum(uncertain_iterations) FILTER (WHERE left_out IS NULL), 0::numeric) AS uncertain_iterations,
+    trim_scale(COALESCE(sum(uncertain_usd) FILTER (WHERE left_out IS NULL), 0::numeric)) AS uncertain_usd,
+    COALESCE(bool_and(tokens_known) FILTER (WHERE left_out IS NULL), true) AS tokens_known,
+    COALESCE(bool_and(usd_known) FILTER (WHERE left_out IS NULL), true) AS usd_known,
+    trim_scale(COALESCE(sum(receipt_usd) FILTER (WHERE left_out IS NULL), 0::numeric)) AS receipt_usd,
+    trim_scale(COALESCE(sum(estimated_usd) FILTER (WHERE left_out IS NULL), 0::numeric)) AS estimated_usd,
+    COALESCE(sum(unknown_usd_events) FILTER (WHERE left_out IS NULL), 0::numeric) AS unknown_usd_events,
+    COALESCE(sum(unknown_tokens_events) FILTER (WHERE left_out IS NULL), 0::numeric) AS unknown_tokens_events,
+    COALESCE(sum(open_holds) FILTER (WHERE left_out IS NULL), 0::numeric) AS open_holds,
+        CASE
+            WHEN min(token_charge) = max(token_charge) THEN min(token_charge)
+            ELSE NULL::text
+        END AS token_charge,
+    count(*) FILTER (WHERE left_out IS NULL AND resolved AND outcome IS DISTINCT FROM 'down'::text AND outcome IS DISTINCT FROM 'cancelled'::text) AS resolved_runs,
+    count(*) FILTER (WHERE left_out IS NULL AND resolved IS NOT NULL AND outcome IS DISTINCT FROM 'down'::text AND outcome IS DISTINCT FROM 'cancelled'::text) AS judged_runs,
+    count(*) FILTER (WHERE left_out IS NULL AND (outcome = ANY (ARRAY['down'::text, 'cancelled'::text]))) AS errored_runs,
+    COALESCE(sum(charged_tokens) FILTER (WHERE left_out IS NOT NULL), 0::numeric) AS left_out_charged_tokens,
+    trim_scale(COALESCE(sum(usd) FILTER (WHERE left_out IS NOT NULL), 0::numeric)) AS left_out_usd
+   FROM ledger.run_costs c
+  GROUP BY tenant_id, experiment, arm;
+alter view ledger.arm_costs owner to ledger_owner;
+comment on view ledger.arm_costs is 'What the arms of experiments cost, over the runs that count.';
+grant select on ledger.arm_costs to ledger_admin;
+grant select on ledger.arm_costs to ledger_auditor;
+grant select on ledger.arm_costs to ledger_writer;
 
 create view ledger.audit with (security_invoker=true) as
  SELECT a.tenant_id,
@@ -4383,6 +5606,19 @@ grant select on ledger.audit to ledger_admin;
 grant select on ledger.audit to ledger_auditor;
 grant select on ledger.audit to ledger_writer;
 
+create view ledger.blobs with (security_invoker=true) as
+ SELECT tenant_id,
+    blob_id,
+    octet_length(body) AS bytes,
+    body,
+    stored_at
+   FROM ledger_private.blobs b;
+alter view ledger.blobs owner to ledger_owner;
+comment on view ledger.blobs is 'Artifacts: sha256:<hex> of the bytes, and the bytes.';
+grant select on ledger.blobs to ledger_admin;
+grant select on ledger.blobs to ledger_auditor;
+grant select on ledger.blobs to ledger_writer;
+
 create view ledger.channels with (security_invoker=true) as
  SELECT tenant_id,
     pool_id,
@@ -4403,6 +5639,68 @@ comment on view ledger.channels is 'Balances now: total = free + reserved + comm
 grant select on ledger.channels to ledger_admin;
 grant select on ledger.channels to ledger_auditor;
 grant select on ledger.channels to ledger_writer;
+
+create view ledger.health with (security_invoker=true) as
+ SELECT t.tenant_id,
+    p.open_pools,
+    c.sealed_channels,
+    p.frozen_pools,
+    h.open_holds,
+    o.spawned_at AS oldest_hold_at,
+    o.node_id AS oldest_hold_node_id,
+    trunc(EXTRACT(epoch FROM statement_timestamp() - o.spawned_at) * 1000::numeric)::bigint AS oldest_hold_ms,
+    h.leases_passed,
+    h.events,
+    trim_scale(round(j.unknown_tokens::numeric / NULLIF(j.spends, 0::numeric), 6)) AS unknown_tokens_share,
+    trim_scale(round(j.unknown_usd::numeric / NULLIF(j.spends, 0::numeric), 6)) AS unknown_usd_share,
+    trim_scale(round(j.uncertain_tokens / NULLIF(j.charged_tokens, 0::numeric), 6)) AS uncertain_tokens_share,
+    trim_scale(round(j.uncertain_usd / NULLIF(j.usd, 0::numeric), 6)) AS uncertain_usd_share,
+    r.refusals_24h,
+    n.retries_24h
+   FROM ledger_private.tenants t
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE p_1.state = 'open'::text) AS open_pools,
+            count(*) FILTER (WHERE p_1.state = 'frozen'::text) AS frozen_pools
+           FROM ledger_private.pools p_1
+          WHERE p_1.tenant_id = t.tenant_id) p
+     CROSS JOIN LATERAL ( SELECT count(*) AS sealed_channels
+           FROM ledger_private.channels c_1
+          WHERE c_1.tenant_id = t.tenant_id AND c_1.seals > 0) c
+     CROSS JOIN LATERAL ( SELECT COALESCE(sum(h_1.open_holds), 0::bigint) AS open_holds,
+            COALESCE(sum(h_1.seq), 0::numeric)::bigint AS events,
+            count(*) FILTER (WHERE h_1.open_holds > 0 AND h_1.next_lease_at <= statement_timestamp()) AS leases_passed
+           FROM ledger_private.pool_heads h_1
+          WHERE h_1.tenant_id = t.tenant_id) h
+     LEFT JOIN LATERAL ( SELECT n_1.node_id,
+            n_1.spawned_at
+           FROM ledger_private.pool_heads h_1
+             CROSS JOIN LATERAL ( SELECT n_2.node_id,
+                    n_2.spawned_at
+                   FROM ledger_private.nodes n_2
+                  WHERE n_2.tenant_id = h_1.tenant_id AND n_2.parent_node_id = h_1.pool_id AND n_2.ended_at IS NULL
+                 OFFSET 0) n_1
+          WHERE h_1.tenant_id = t.tenant_id AND h_1.open_holds > 0
+          ORDER BY n_1.spawned_at, n_1.node_id
+         LIMIT 1) o ON true
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE j_1.kind <> 'corrected'::text)::numeric AS spends,
+            COALESCE(sum(j_1.tokens_unknown), 0::bigint) AS unknown_tokens,
+            COALESCE(sum(j_1.usd_seals), 0::bigint) AS unknown_usd,
+            sum(j_1.charged_tokens) AS charged_tokens,
+            COALESCE(sum(j_1.uncertain_tokens), 0::numeric) AS uncertain_tokens,
+            sum(j_1.usd) AS usd,
+            COALESCE(sum(j_1.uncertain_usd), 0::numeric) AS uncertain_usd
+           FROM ledger_private.journal j_1
+          WHERE j_1.tenant_id = t.tenant_id AND j_1.source_pool_id IS NULL AND j_1.iterations IS NOT NULL AND (j_1.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text]))) j
+     CROSS JOIN LATERAL ( SELECT count(*) AS refusals_24h
+           FROM ledger_private.operations o_1
+          WHERE o_1.tenant_id = t.tenant_id AND o_1.code IS NOT NULL AND o_1.at > (statement_timestamp() - '24:00:00'::interval)) r
+     CROSS JOIN LATERAL ( SELECT COALESCE(sum(n_1.retries), 0::numeric)::bigint AS retries_24h
+           FROM ledger_private.retries n_1
+          WHERE n_1.tenant_id = t.tenant_id AND n_1.hour > (statement_timestamp() - '24:00:00'::interval)) n;
+alter view ledger.health owner to ledger_owner;
+comment on view ledger.health is 'One row per tenant: what is open, what waits, and what of its spend is unknown or uncertain.';
+grant select on ledger.health to ledger_admin;
+grant select on ledger.health to ledger_auditor;
+grant select on ledger.health to ledger_writer;
 
 create view ledger.journal with (security_invoker=true) as
  SELECT tenant_id,
@@ -4466,7 +5764,11 @@ create view ledger.journal with (security_invoker=true) as
     recorded_at,
     recorded_by,
     corrects_seq,
-    infra
+    infra,
+        CASE
+            WHEN iterations IS NOT NULL THEN COALESCE(cache_write_1h_tokens, 0::numeric)
+            ELSE NULL::numeric
+        END AS cache_write_1h_tokens
    FROM ledger_private.journal j;
 alter view ledger.journal owner to ledger_owner;
 comment on view ledger.journal is 'Every event, append-only, dense seq per pool.';
@@ -4523,6 +5825,21 @@ grant select on ledger.nodes to ledger_admin;
 grant select on ledger.nodes to ledger_auditor;
 grant select on ledger.nodes to ledger_writer;
 
+create view ledger.plans with (security_invoker=true) as
+ SELECT tenant_id,
+    experiment,
+    plan_ref,
+    pool_id,
+    seq,
+    registered_at,
+    registered_by
+   FROM ledger_private.plans p;
+alter view ledger.plans owner to ledger_owner;
+comment on view ledger.plans is 'Plans of experiments, as registered; the bytes are the blob of plan_ref.';
+grant select on ledger.plans to ledger_admin;
+grant select on ledger.plans to ledger_auditor;
+grant select on ledger.plans to ledger_writer;
+
 create view ledger.pool_heads with (security_invoker=true) as
  SELECT tenant_id,
     pool_id,
@@ -4571,38 +5888,261 @@ create view ledger.postings with (security_invoker=true) as
     trim_scale(m.spent) AS spent,
     trim_scale(m.uncertain) AS uncertain,
     j.effective_at,
-    j.recorded_at
+    j.recorded_at,
+    trim_scale(m.remainder) AS remainder
    FROM ledger_private.journal j
      CROSS JOIN LATERAL ( SELECT 'tokens'::text AS channel,
             COALESCE(j.tokens_funded, 0::numeric) AS funded,
             COALESCE(j.tokens_held, 0::numeric) AS held,
             COALESCE(j.tokens_spent, 0::numeric) AS spent,
-            COALESCE(j.tokens_uncertain, 0::numeric) AS uncertain
+            COALESCE(j.tokens_uncertain, 0::numeric) AS uncertain,
+            0::numeric AS remainder
         UNION ALL
          SELECT 'iterations'::text,
             COALESCE(j.iterations_funded, 0::numeric) AS "coalesce",
             COALESCE(j.iterations_held, 0::numeric) AS "coalesce",
             COALESCE(j.iterations_spent, 0::numeric) AS "coalesce",
-            COALESCE(j.iterations_uncertain, 0::numeric) AS "coalesce"
+            COALESCE(j.iterations_uncertain, 0::numeric) AS "coalesce",
+            0
         UNION ALL
          SELECT 'usd'::text,
             COALESCE(j.usd_funded, 0::numeric) AS "coalesce",
             COALESCE(j.usd_held, 0::numeric) AS "coalesce",
             COALESCE(j.usd_spent, 0::numeric) + COALESCE(j.usd_remainder, 0::numeric),
-            COALESCE(j.usd_uncertain, 0::numeric) + COALESCE(j.usd_remainder, 0::numeric)
+            COALESCE(j.usd_uncertain, 0::numeric) + COALESCE(j.usd_remainder, 0::numeric),
+            COALESCE(j.usd_remainder, 0::numeric) AS "coalesce"
         UNION ALL
          SELECT r.key,
             COALESCE((r.value -> 'funded'::text)::numeric, 0::numeric) AS "coalesce",
             COALESCE((r.value -> 'held'::text)::numeric, 0::numeric) AS "coalesce",
             COALESCE((r.value -> 'spent'::text)::numeric, 0::numeric) AS "coalesce",
-            COALESCE((r.value -> 'uncertain'::text)::numeric, 0::numeric) AS "coalesce"
+            COALESCE((r.value -> 'uncertain'::text)::numeric, 0::numeric) AS "coalesce",
+            0
            FROM jsonb_each(j.resource_moves) r(key, value)) m
-  WHERE m.funded <> 0::numeric OR m.held <> 0::numeric OR m.spent <> 0::numeric OR m.uncertain <> 0::numeric;
+  WHERE m.funded <> 0::numeric OR m.held <> 0::numeric OR m.spent <> 0::numeric OR m.uncertain <> 0::numeric OR m.remainder <> 0::numeric;
 alter view ledger.postings owner to ledger_owner;
 comment on view ledger.postings is 'What each event did to each channel: sums give any balance at any seq or time.';
 grant select on ledger.postings to ledger_admin;
 grant select on ledger.postings to ledger_auditor;
 grant select on ledger.postings to ledger_writer;
+
+create view ledger.price_books with (security_invoker=true) as
+ SELECT b.tenant_id,
+    b.book,
+    b.source,
+    ( SELECT count(*) AS count
+           FROM ledger_private.prices p
+          WHERE p.tenant_id = b.tenant_id AND p.book = b.book) AS prices,
+    COALESCE(t.price_book = b.book, false) AS current,
+    b.recorded_at,
+    b.recorded_by
+   FROM ledger_private.price_books b
+     JOIN ledger_private.tenants t ON t.tenant_id = b.tenant_id;
+alter view ledger.price_books owner to ledger_owner;
+comment on view ledger.price_books is 'Price books: how many prices, where from, which is current.';
+grant select on ledger.price_books to ledger_admin;
+grant select on ledger.price_books to ledger_auditor;
+grant select on ledger.price_books to ledger_writer;
+
+create view ledger.priced_usage with (security_invoker=true) as
+ SELECT p.tenant_id,
+    b.book,
+    p.run_id,
+    p.pool_id,
+    c.seq,
+    e.node_id,
+    c.provider,
+    c.model,
+    c.provider_request_id,
+    e.purpose,
+    e.effective_at,
+    c.input_tokens,
+    c.output_tokens,
+    c.cache_read_tokens,
+    c.cache_write_tokens,
+    c.cache_write_1h_tokens,
+    c.reasoning_tokens,
+    c.tokens_known,
+    c.booked_usd,
+    c.booked_usd_known,
+        CASE
+            WHEN c.tokens_known THEN x.p_usd
+            ELSE NULL::numeric
+        END AS usd
+   FROM ( SELECT r.tenant_id,
+            r.run_id,
+            t.pool_id
+           FROM ledger_private.runs r
+             CROSS JOIN LATERAL ( WITH RECURSIVE tree AS (
+                         SELECT r.run_id AS pool_id
+                        UNION ALL
+                         SELECT k.pool_id
+                           FROM tree t_2
+                             CROSS JOIN LATERAL ( SELECT q.pool_id
+                                   FROM ledger_private.pools q
+                                  WHERE q.tenant_id = r.tenant_id AND q.parent_pool_id = t_2.pool_id
+                                 OFFSET 0) k
+                        )
+                 SELECT t_1.pool_id
+                   FROM tree t_1) t
+        UNION ALL
+         SELECT q.tenant_id,
+            NULL::text,
+            q.pool_id
+           FROM ledger_private.pools q
+          WHERE q.run_id IS NULL) p
+     JOIN ledger_private.price_books b ON b.tenant_id = p.tenant_id
+     CROSS JOIN LATERAL ( WITH parts AS (
+                 SELECT u.tenant_id,
+                    u.pool_id,
+                    u.seq,
+                    u.line,
+                    u.run_id,
+                    u.node_id,
+                    u.kind,
+                    u.operation_id,
+                    u.provider,
+                    u.model,
+                    u.provider_request_id,
+                    u.purpose,
+                    u.tags,
+                    u.iterations,
+                    u.input_tokens,
+                    u.output_tokens,
+                    u.cache_read_tokens,
+                    u.cache_write_tokens,
+                    u.reasoning_tokens,
+                    u.charged_tokens,
+                    u.usd,
+                    u.ms,
+                    u.uncertain_tokens,
+                    u.uncertain_iterations,
+                    u.uncertain_usd,
+                    u.tokens_known,
+                    u.usd_known,
+                    u.resources,
+                    u.effective_at,
+                    u.recorded_at,
+                    u.cache_write_1h_tokens,
+                    COALESCE(j.corrects_seq, u.seq) AS event_seq,
+                        CASE
+                            WHEN l.seq IS NULL THEN u.line
+                            ELSE NULL::integer
+                        END AS call,
+                    l.seq AS last_seq,
+                    l.seq IS NULL OR u.seq = l.seq AS latest,
+                    COALESCE(l.tokens_known, false) AS tokens_now_known,
+                    COALESCE(l.usd_known, false) AS usd_now_known
+                   FROM ledger.usage_lines u
+                     CROSS JOIN LATERAL ( SELECT k_1.corrects_seq
+                           FROM ledger_private.journal k_1
+                          WHERE k_1.tenant_id = u.tenant_id AND k_1.pool_id = u.pool_id AND k_1.seq = u.seq
+                         OFFSET 0) j
+                     LEFT JOIN LATERAL ( SELECT k_1.seq,
+                            k_1.tokens_known,
+                            k_1.usd_known
+                           FROM ledger_private.journal k_1
+                          WHERE k_1.tenant_id = u.tenant_id AND k_1.pool_id = u.pool_id AND k_1.corrects_seq = COALESCE(j.corrects_seq, u.seq)
+                          ORDER BY k_1.seq DESC
+                         LIMIT 1) l ON true
+                  WHERE u.tenant_id = p.tenant_id AND u.pool_id = p.pool_id
+                ), sums AS (
+                 SELECT s.event_seq AS seq,
+                    s.provider,
+                    s.model,
+                    s.provider_request_id,
+                    sum(s.input_tokens) AS input_tokens,
+                    sum(s.output_tokens) AS output_tokens,
+                    sum(s.cache_read_tokens) AS cache_read_tokens,
+                    sum(s.cache_write_tokens) AS cache_write_tokens,
+                    sum(s.cache_write_1h_tokens) AS cache_write_1h_tokens,
+                    sum(s.reasoning_tokens) AS reasoning_tokens,
+                    sum(s.usd) AS usd,
+                    sum(s.uncertain_usd) AS uncertain_usd,
+                    max(s.last_seq) IS NOT NULL AS corrected,
+                    bool_or(s.tokens_now_known) OR COALESCE(bool_and(s.tokens_known) FILTER (WHERE s.latest), false) AS tokens_known,
+                    bool_or(s.usd_now_known) OR COALESCE(bool_and(s.usd_known) FILTER (WHERE s.latest), false) AS usd_known
+                   FROM parts s
+                  GROUP BY s.event_seq, s.provider, s.model, s.provider_request_id, s.call
+                ), calls AS (
+                 SELECT s.seq,
+                    s.provider,
+                    s.model,
+                    s.provider_request_id,
+                    s.input_tokens,
+                    s.output_tokens,
+                    s.cache_read_tokens,
+                    s.cache_write_tokens,
+                    s.cache_write_1h_tokens,
+                    s.reasoning_tokens,
+                    s.tokens_known,
+                    s.usd_known AS booked_usd_known,
+                        CASE
+                            WHEN s.usd_known OR NOT s.corrected OR s.usd <> 0::numeric OR s.uncertain_usd <> 0::numeric THEN trim_scale(s.usd)
+                            ELSE NULL::numeric
+                        END AS booked_usd
+                   FROM sums s
+                  WHERE NOT s.tokens_known OR NOT s.usd_known OR s.model IS NOT NULL AND NOT s.corrected OR s.input_tokens <> 0::numeric OR s.output_tokens <> 0::numeric OR COALESCE(s.usd, 0::numeric) <> 0::numeric
+                ), known AS MATERIALIZED (
+                 SELECT m_1.provider,
+                    m_1.model,
+                    ledger.rates_of(p.tenant_id, b.book, m_1.provider, m_1.model) AS rates
+                   FROM ( SELECT DISTINCT k_1.provider,
+                            k_1.model
+                           FROM calls k_1) m_1
+                )
+         SELECT k.seq,
+            k.provider,
+            k.model,
+            k.provider_request_id,
+            k.input_tokens,
+            k.output_tokens,
+            k.cache_read_tokens,
+            k.cache_write_tokens,
+            k.cache_write_1h_tokens,
+            k.reasoning_tokens,
+            k.tokens_known,
+            k.booked_usd_known,
+            k.booked_usd,
+            m.rates
+           FROM calls k
+             JOIN known m ON COALESCE(m.provider, ''::text) = COALESCE(k.provider, ''::text) AND COALESCE(m.model, ''::text) = COALESCE(k.model, ''::text)) c
+     CROSS JOIN LATERAL ( SELECT j.node_id,
+            COALESCE(j.purpose, s.purpose) AS purpose,
+            COALESCE(s.effective_at, j.effective_at) AS effective_at
+           FROM ledger_private.journal j
+             LEFT JOIN LATERAL ( SELECT k.purpose,
+                    k.effective_at
+                   FROM ledger_private.journal k
+                  WHERE j.kind = 'expired'::text AND k.tenant_id = j.tenant_id AND k.pool_id = j.pool_id AND k.corrects_seq = j.seq AND k.outcome IS NOT NULL
+                 LIMIT 1) s ON true
+          WHERE j.tenant_id = p.tenant_id AND j.pool_id = p.pool_id AND j.seq = c.seq
+         OFFSET 0) e
+     CROSS JOIN LATERAL ledger.price_of(c.rates, e.effective_at, c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cache_write_tokens, c.cache_write_1h_tokens, c.reasoning_tokens) x(p_usd, p_free);
+alter view ledger.priced_usage owner to ledger_owner;
+comment on view ledger.priced_usage is 'Every call under every price book: usd beside what was booked.';
+grant select on ledger.priced_usage to ledger_admin;
+grant select on ledger.priced_usage to ledger_auditor;
+grant select on ledger.priced_usage to ledger_writer;
+
+create view ledger.prices with (security_invoker=true) as
+ SELECT tenant_id,
+    book,
+    provider,
+    match,
+    model,
+    token_class,
+    above_input_tokens,
+    NULLIF(valid_from, '-infinity'::timestamp with time zone) AS valid_from,
+    NULLIF(valid_to, 'infinity'::timestamp with time zone) AS valid_to,
+    trim_scale(usd_per_million) AS usd_per_million,
+    source
+   FROM ledger_private.prices p;
+alter view ledger.prices owner to ledger_owner;
+comment on view ledger.prices is 'Price per provider, model, token class, size of the call and time.';
+grant select on ledger.prices to ledger_admin;
+grant select on ledger.prices to ledger_auditor;
+grant select on ledger.prices to ledger_writer;
 
 create view ledger.refusals with (security_invoker=true) as
  SELECT tenant_id,
@@ -4619,6 +6159,162 @@ comment on view ledger.refusals is 'Refused operations: pool, label, reason, sho
 grant select on ledger.refusals to ledger_admin;
 grant select on ledger.refusals to ledger_auditor;
 grant select on ledger.refusals to ledger_writer;
+
+create view ledger.run_costs with (security_invoker=true) as
+ SELECT r.tenant_id,
+    r.experiment,
+    r.arm,
+    r.task,
+    r.replicate,
+    r.run_id,
+        CASE
+            WHEN r.infra THEN 'infra'::text
+            WHEN r.beside_infra THEN 'paired'::text
+            ELSE NULL::text
+        END AS left_out,
+    r.outcome,
+    r.resolved,
+    r.opened_at,
+    p.token_charge,
+    s.iterations,
+    s.input_tokens,
+    s.output_tokens,
+    s.cache_read_tokens,
+    s.cache_write_tokens,
+    s.reasoning_tokens,
+    s.charged_tokens,
+    trim_scale(s.usd) AS usd,
+    s.ms,
+    s.uncertain_tokens,
+    s.uncertain_iterations,
+    trim_scale(s.uncertain_usd) AS uncertain_usd,
+    s.tokens_unknown = 0 AS tokens_known,
+    s.usd_unknown = 0 AS usd_known,
+    trim_scale(s.usd - s.uncertain_usd) AS receipt_usd,
+    trim_scale(s.uncertain_usd) AS estimated_usd,
+    s.usd_seals AS unknown_usd_events,
+    s.tokens_unknown AS unknown_tokens_events,
+    s.open_holds +
+        CASE
+            WHEN p.parent_pool_id IS NOT NULL AND r.outcome IS NULL THEN 1
+            ELSE 0
+        END AS open_holds,
+    s.first_spend_at
+   FROM ( SELECT u.tenant_id,
+            u.run_id,
+            u.label,
+            u.experiment,
+            u.arm,
+            u.task,
+            u.replicate,
+            u.outcome,
+            u.verdict,
+            u.out_ref,
+            u.reason,
+            u.infra,
+            u.resolved,
+            u.score,
+            u.opened_at,
+            u.judged_at,
+            bool_or(u.infra) OVER (PARTITION BY u.tenant_id, u.experiment, u.task, u.replicate) AS beside_infra
+           FROM ledger_private.runs u
+          WHERE u.experiment IS NOT NULL) r
+     CROSS JOIN LATERAL ( SELECT p_1.parent_pool_id,
+            p_1.token_charge
+           FROM ledger_private.pools p_1
+          WHERE p_1.tenant_id = r.tenant_id AND p_1.pool_id = r.run_id
+         OFFSET 0) p
+     CROSS JOIN LATERAL ( WITH RECURSIVE tree AS (
+                 SELECT r.run_id AS pool_id
+                UNION ALL
+                 SELECT c.pool_id
+                   FROM tree t_1
+                     CROSS JOIN LATERAL ( SELECT p_1.pool_id
+                           FROM ledger_private.pools p_1
+                          WHERE p_1.tenant_id = r.tenant_id AND p_1.parent_pool_id = t_1.pool_id
+                         OFFSET 0) c
+                )
+         SELECT COALESCE(sum(j.iterations), 0::numeric) AS iterations,
+            COALESCE(sum(j.input_tokens), 0::numeric) AS input_tokens,
+            COALESCE(sum(j.output_tokens), 0::numeric) AS output_tokens,
+            COALESCE(sum(j.cache_read_tokens), 0::numeric) AS cache_read_tokens,
+            COALESCE(sum(j.cache_write_tokens), 0::numeric) AS cache_write_tokens,
+            COALESCE(sum(j.reasoning_tokens), 0::numeric) AS reasoning_tokens,
+            COALESCE(sum(j.charged_tokens), 0::numeric) AS charged_tokens,
+            COALESCE(sum(j.usd), 0::numeric) AS usd,
+            COALESCE(sum(j.ms), 0::numeric) AS ms,
+            COALESCE(sum(j.uncertain_tokens), 0::numeric) AS uncertain_tokens,
+            COALESCE(sum(j.uncertain_iterations), 0::numeric) AS uncertain_iterations,
+            COALESCE(sum(j.uncertain_usd), 0::numeric) AS uncertain_usd,
+            COALESCE(sum(j.tokens_unknown), 0::bigint) AS tokens_unknown,
+            COALESCE(sum(j.usd_unknown), 0::bigint) AS usd_unknown,
+            COALESCE(sum(j.usd_seals), 0::bigint) AS usd_seals,
+            min(j.effective_at) FILTER (WHERE j.charged_tokens > 0::numeric OR j.usd > 0::numeric OR NOT j.tokens_known OR NOT j.usd_known OR j.iterations > 0::numeric OR j.ms > 0::numeric OR j.input_tokens > 0::numeric OR j.output_tokens > 0::numeric OR j.resources IS NOT NULL) AS first_spend_at,
+            ( SELECT COALESCE(sum(h.open_holds), 0::bigint) AS "coalesce"
+                   FROM tree t_1
+                     CROSS JOIN LATERAL ( SELECT h_1.open_holds
+                           FROM ledger_private.pool_heads h_1
+                          WHERE h_1.tenant_id = r.tenant_id AND h_1.pool_id = t_1.pool_id
+                         OFFSET 0) h) AS open_holds
+           FROM tree t
+             CROSS JOIN LATERAL ( SELECT j_1.iterations,
+                    j_1.input_tokens,
+                    j_1.output_tokens,
+                    j_1.cache_read_tokens,
+                    j_1.cache_write_tokens,
+                    j_1.reasoning_tokens,
+                    j_1.charged_tokens,
+                    j_1.usd,
+                    j_1.ms,
+                    j_1.uncertain_tokens,
+                    j_1.uncertain_iterations,
+                    j_1.uncertain_usd,
+                    j_1.tokens_unknown,
+                    j_1.usd_unknown,
+                    j_1.usd_seals,
+                    j_1.effective_at,
+                    j_1.tokens_known,
+                    j_1.usd_known,
+                    j_1.resources
+                   FROM ledger_private.journal j_1
+                  WHERE j_1.tenant_id = r.tenant_id AND j_1.pool_id = t.pool_id AND j_1.source_pool_id IS NULL AND (j_1.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text]))
+                 OFFSET 0) j) s;
+alter view ledger.run_costs owner to ledger_owner;
+comment on view ledger.run_costs is 'What each run of an experiment cost, and whether it counts.';
+grant select on ledger.run_costs to ledger_admin;
+grant select on ledger.run_costs to ledger_auditor;
+grant select on ledger.run_costs to ledger_writer;
+
+create view ledger.run_prices with (security_invoker=true) as
+ SELECT r.tenant_id,
+    r.run_id,
+    b.book,
+    u.calls,
+    u.unpriced_calls,
+    u.usd,
+    u.unpriced_calls = 0 AS usd_known,
+    u.booked_usd,
+    u.booked_usd_known
+   FROM ledger_private.runs r
+     JOIN ledger_private.price_books b ON b.tenant_id = r.tenant_id
+     CROSS JOIN LATERAL ( SELECT count(*) AS calls,
+            count(*) FILTER (WHERE u_1.usd IS NULL) AS unpriced_calls,
+                CASE
+                    WHEN count(*) = 0 THEN 0::numeric
+                    ELSE trim_scale(sum(u_1.usd))
+                END AS usd,
+                CASE
+                    WHEN count(*) = 0 THEN 0::numeric
+                    ELSE trim_scale(sum(u_1.booked_usd))
+                END AS booked_usd,
+            COALESCE(bool_and(u_1.booked_usd_known), true) AS booked_usd_known
+           FROM ledger.priced_usage u_1
+          WHERE u_1.tenant_id = r.tenant_id AND u_1.run_id = r.run_id AND u_1.book = b.book) u;
+alter view ledger.run_prices owner to ledger_owner;
+comment on view ledger.run_prices is 'What each run would cost under each price book.';
+grant select on ledger.run_prices to ledger_admin;
+grant select on ledger.run_prices to ledger_auditor;
+grant select on ledger.run_prices to ledger_writer;
 
 create view ledger.runs with (security_invoker=true) as
  SELECT tenant_id,
@@ -4644,6 +6340,162 @@ grant select on ledger.runs to ledger_admin;
 grant select on ledger.runs to ledger_auditor;
 grant select on ledger.runs to ledger_writer;
 
+create view ledger.settlements with (security_invoker=true) as
+ SELECT r.tenant_id,
+    r.run_id,
+    p.pool_id,
+    n.node_id,
+    t.seq,
+    n.cursor,
+    d.recorded_at AS delivered_at,
+    d.seq AS delivered_seq,
+    n.label,
+    n.runtime,
+    n.key,
+    n.driver,
+    n.status AS outcome,
+    n.late,
+    n.out_ref,
+    n.verdict,
+    n.reason,
+    n.infra,
+    t.iterations,
+    t.input_tokens,
+    t.output_tokens,
+    COALESCE(t.cache_read_tokens, 0::numeric) AS cache_read_tokens,
+    COALESCE(t.cache_write_tokens, 0::numeric) AS cache_write_tokens,
+    COALESCE(t.reasoning_tokens, 0::numeric) AS reasoning_tokens,
+    t.charged_tokens,
+    trim_scale(t.usd) AS usd,
+    COALESCE(t.ms, 0::numeric) AS ms,
+    COALESCE(t.uncertain_tokens, 0::numeric) AS uncertain_tokens,
+    COALESCE(t.uncertain_iterations, 0::numeric) AS uncertain_iterations,
+    COALESCE(trim_scale(t.uncertain_usd), 0::numeric) AS uncertain_usd,
+    t.tokens_known,
+    t.usd_known,
+    t.resources,
+    t.effective_at,
+    t.recorded_at
+   FROM ledger_private.runs r
+     CROSS JOIN LATERAL ( WITH RECURSIVE tree AS (
+                 SELECT r.run_id AS pool_id
+                UNION ALL
+                 SELECT c.pool_id
+                   FROM tree a_1
+                     CROSS JOIN LATERAL ( SELECT k.pool_id
+                           FROM ledger_private.pools k
+                          WHERE k.tenant_id = r.tenant_id AND k.parent_pool_id = a_1.pool_id
+                         OFFSET 0) c
+                )
+         SELECT a.pool_id
+           FROM tree a) p
+     CROSS JOIN LATERAL ( SELECT j.node_id,
+            max(j.seq) FILTER (WHERE j.kind <> 'delivered'::text) AS seq,
+            max(j.seq) FILTER (WHERE j.kind = 'delivered'::text) AS delivered_seq
+           FROM ledger_private.journal j
+          WHERE j.tenant_id = r.tenant_id AND j.pool_id = p.pool_id AND (j.kind = ANY (ARRAY['settled'::text, 'cancelled'::text, 'expired'::text, 'delivered'::text]))
+          GROUP BY j.node_id) e
+     CROSS JOIN LATERAL ( SELECT k.tenant_id,
+            k.node_id,
+            k.parent_node_id,
+            k.run_id,
+            k.driver,
+            k.label,
+            k.runtime,
+            k.key,
+            k.superseded,
+            k.budget,
+            k.hold,
+            k.tags,
+            k.status,
+            k.lease_at,
+            k.cursor,
+            k.terminal_seq,
+            k.late,
+            k.verdict,
+            k.out_ref,
+            k.reason,
+            k.infra,
+            k.spawned_at,
+            k.dispatched_at,
+            k.ended_at
+           FROM ledger_private.nodes k
+          WHERE k.tenant_id = r.tenant_id AND k.node_id = e.node_id
+         OFFSET 0) n
+     CROSS JOIN LATERAL ( SELECT k.tenant_id,
+            k.pool_id,
+            k.seq,
+            k.recorded_at,
+            k.effective_at,
+            k.kind,
+            k.operation_id,
+            k.recorded_by,
+            k.run_id,
+            k.node_id,
+            k.source_pool_id,
+            k.source_seq,
+            k.corrects_seq,
+            k.provider,
+            k.model,
+            k.provider_request_id,
+            k.purpose,
+            k.turn,
+            k.tool_calls,
+            k.tags,
+            k.iterations,
+            k.input_tokens,
+            k.output_tokens,
+            k.cache_read_tokens,
+            k.cache_write_tokens,
+            k.reasoning_tokens,
+            k.charged_tokens,
+            k.usd,
+            k.ms,
+            k.uncertain_tokens,
+            k.uncertain_iterations,
+            k.uncertain_usd,
+            k.tokens_known,
+            k.usd_known,
+            k.resources,
+            k.verdict,
+            k.outcome,
+            k.out_ref,
+            k.reason,
+            k.infra,
+            k.detail,
+            k.tokens_funded,
+            k.tokens_held,
+            k.tokens_spent,
+            k.tokens_uncertain,
+            k.tokens_unknown,
+            k.iterations_funded,
+            k.iterations_held,
+            k.iterations_spent,
+            k.iterations_uncertain,
+            k.iterations_unknown,
+            k.usd_funded,
+            k.usd_held,
+            k.usd_spent,
+            k.usd_uncertain,
+            k.usd_unknown,
+            k.usd_seals,
+            k.usd_remainder,
+            k.resource_moves,
+            k.cache_write_1h_tokens
+           FROM ledger_private.journal k
+          WHERE k.tenant_id = r.tenant_id AND k.pool_id = p.pool_id AND k.seq = e.seq
+         OFFSET 0) t
+     LEFT JOIN LATERAL ( SELECT k.seq,
+            k.recorded_at
+           FROM ledger_private.journal k
+          WHERE k.tenant_id = r.tenant_id AND k.pool_id = p.pool_id AND k.seq = e.delivered_seq
+         OFFSET 0) d ON true;
+alter view ledger.settlements owner to ledger_owner;
+comment on view ledger.settlements is 'Children of runs that have ended, with their artifact and their place in the order of delivery.';
+grant select on ledger.settlements to ledger_admin;
+grant select on ledger.settlements to ledger_auditor;
+grant select on ledger.settlements to ledger_writer;
+
 create view ledger.spent_breakdown with (security_invoker=true) as
  SELECT r.tenant_id,
     r.run_id,
@@ -4661,7 +6513,10 @@ create view ledger.spent_breakdown with (security_invoker=true) as
     s.uncertain_iterations,
     trim_scale(s.uncertain_usd) AS uncertain_usd,
     s.tokens_unknown = 0::numeric AS tokens_known,
-    s.usd_unknown = 0::numeric AS usd_known
+    s.usd_unknown = 0::numeric AS usd_known,
+    trim_scale(s.usd - s.uncertain_usd) AS receipt_usd,
+    trim_scale(s.uncertain_usd) AS estimated_usd,
+    s.usd_seals::bigint AS unknown_usd_events
    FROM ledger_private.runs r
      CROSS JOIN LATERAL ( WITH RECURSIVE tree AS (
                  SELECT r.run_id AS pool_id
@@ -4691,7 +6546,8 @@ create view ledger.spent_breakdown with (security_invoker=true) as
                     COALESCE(sum(j.uncertain_iterations), 0::numeric) AS uncertain_iterations,
                     COALESCE(sum(j.uncertain_usd), 0::numeric) AS uncertain_usd,
                     COALESCE(sum(j.tokens_unknown), 0::bigint) AS tokens_unknown,
-                    COALESCE(sum(j.usd_unknown), 0::bigint) AS usd_unknown
+                    COALESCE(sum(j.usd_unknown), 0::bigint) AS usd_unknown,
+                    COALESCE(sum(j.usd_seals), 0::bigint) AS usd_seals
                    FROM tree t
                      CROSS JOIN LATERAL ( SELECT j_1.tenant_id,
                             j_1.pool_id,
@@ -4751,7 +6607,8 @@ create view ledger.spent_breakdown with (security_invoker=true) as
                             j_1.usd_unknown,
                             j_1.usd_seals,
                             j_1.usd_remainder,
-                            j_1.resource_moves
+                            j_1.resource_moves,
+                            j_1.cache_write_1h_tokens
                            FROM ledger_private.journal j_1
                           WHERE j_1.tenant_id = r.tenant_id AND j_1.pool_id = t.pool_id AND j_1.source_pool_id IS NULL AND (j_1.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text]))
                          OFFSET 0) j
@@ -4775,7 +6632,8 @@ create view ledger.spent_breakdown with (security_invoker=true) as
             COALESCE(sum(o.uncertain_iterations), 0::numeric) AS uncertain_iterations,
             COALESCE(sum(o.uncertain_usd), 0::numeric) AS uncertain_usd,
             COALESCE(sum(o.tokens_unknown), 0::numeric) AS tokens_unknown,
-            COALESCE(sum(o.usd_unknown), 0::numeric) AS usd_unknown
+            COALESCE(sum(o.usd_unknown), 0::numeric) AS usd_unknown,
+            COALESCE(sum(o.usd_seals), 0::numeric) AS usd_seals
            FROM ( VALUES ('driver_inference'::text,1), ('child_work'::text,2), ('total'::text,3)) v(source, place)
              LEFT JOIN own o ON o.source = v.source OR v.source = 'total'::text
           GROUP BY v.source, v.place) s;
@@ -4822,160 +6680,131 @@ create view ledger.trajectory with (security_invoker=true) as
     x.rolled_up_tokens_known,
     x.rolled_up_usd_known
    FROM ledger_private.runs r
-     CROSS JOIN LATERAL ( WITH RECURSIVE tree AS (
-                 SELECT n.node_id,
-                    n.parent_node_id,
+     CROSS JOIN LATERAL ( WITH RECURSIVE drivers AS (
+                 SELECT r.run_id AS pool_id,
                     0 AS depth,
-                    ARRAY[n.node_id] AS path,
-                    n.label,
-                    n.runtime,
-                    n.status,
-                    n.driver,
                     '\x'::bytea AS key
-                   FROM ledger_private.nodes n
-                  WHERE n.tenant_id = r.tenant_id AND n.node_id = r.run_id
                 UNION ALL
-                 SELECT c.node_id,
-                    c.parent_node_id,
-                    t_1.depth + 1,
-                    t_1.path || c.node_id,
-                    c.label,
-                    c.runtime,
-                    c.status,
-                    c.driver,
-                    t_1.key || int4send(row_number() OVER ()::integer)
-                   FROM tree t_1
-                     CROSS JOIN LATERAL ( SELECT n.tenant_id,
-                            n.node_id,
-                            n.parent_node_id,
-                            n.run_id,
-                            n.driver,
-                            n.label,
-                            n.runtime,
-                            n.key,
-                            n.superseded,
-                            n.budget,
-                            n.hold,
-                            n.tags,
-                            n.status,
-                            n.lease_at,
-                            n.cursor,
-                            n.terminal_seq,
-                            n.late,
-                            n.verdict,
-                            n.out_ref,
-                            n.reason,
-                            n.infra,
-                            n.spawned_at,
-                            n.dispatched_at,
-                            n.ended_at
-                           FROM ledger_private.nodes n
-                          WHERE n.tenant_id = r.tenant_id AND n.parent_node_id = t_1.node_id AND t_1.driver
-                         OFFSET 0) c
-                ), own AS (
-                 SELECT j.node_id,
-                    COALESCE(sum(j.iterations), 0::numeric) AS iterations,
-                    COALESCE(sum(j.input_tokens), 0::numeric) AS input_tokens,
-                    COALESCE(sum(j.output_tokens), 0::numeric) AS output_tokens,
-                    COALESCE(sum(j.cache_read_tokens), 0::numeric) AS cache_read_tokens,
-                    COALESCE(sum(j.cache_write_tokens), 0::numeric) AS cache_write_tokens,
-                    COALESCE(sum(j.reasoning_tokens), 0::numeric) AS reasoning_tokens,
-                    COALESCE(sum(j.charged_tokens), 0::numeric) AS charged_tokens,
-                    COALESCE(sum(j.usd), 0::numeric) AS usd,
-                    COALESCE(sum(j.ms), 0::numeric) AS ms,
-                    COALESCE(sum(j.uncertain_tokens), 0::numeric) AS uncertain_tokens,
-                    COALESCE(sum(j.uncertain_iterations), 0::numeric) AS uncertain_iterations,
-                    COALESCE(sum(j.uncertain_usd), 0::numeric) AS uncertain_usd,
-                    COALESCE(sum(j.tokens_unknown), 0::bigint) AS tokens_unknown,
-                    COALESCE(sum(j.usd_unknown), 0::bigint) AS usd_unknown
-                   FROM tree t_1
-                     CROSS JOIN LATERAL ( SELECT j_1.tenant_id,
-                            j_1.pool_id,
-                            j_1.seq,
-                            j_1.recorded_at,
-                            j_1.effective_at,
-                            j_1.kind,
-                            j_1.operation_id,
-                            j_1.recorded_by,
-                            j_1.run_id,
-                            j_1.node_id,
-                            j_1.source_pool_id,
-                            j_1.source_seq,
-                            j_1.corrects_seq,
-                            j_1.provider,
-                            j_1.model,
-                            j_1.provider_request_id,
-                            j_1.purpose,
-                            j_1.turn,
-                            j_1.tool_calls,
-                            j_1.tags,
-                            j_1.iterations,
-                            j_1.input_tokens,
-                            j_1.output_tokens,
-                            j_1.cache_read_tokens,
-                            j_1.cache_write_tokens,
-                            j_1.reasoning_tokens,
-                            j_1.charged_tokens,
-                            j_1.usd,
-                            j_1.ms,
-                            j_1.uncertain_tokens,
-                            j_1.uncertain_iterations,
-                            j_1.uncertain_usd,
-                            j_1.tokens_known,
-                            j_1.usd_known,
-                            j_1.resources,
-                            j_1.verdict,
-                            j_1.outcome,
-                            j_1.out_ref,
-                            j_1.reason,
-                            j_1.infra,
-                            j_1.detail,
-                            j_1.tokens_funded,
-                            j_1.tokens_held,
-                            j_1.tokens_spent,
-                            j_1.tokens_uncertain,
-                            j_1.tokens_unknown,
-                            j_1.iterations_funded,
-                            j_1.iterations_held,
-                            j_1.iterations_spent,
-                            j_1.iterations_uncertain,
-                            j_1.iterations_unknown,
-                            j_1.usd_funded,
-                            j_1.usd_held,
-                            j_1.usd_spent,
-                            j_1.usd_uncertain,
-                            j_1.usd_unknown,
-                            j_1.usd_seals,
-                            j_1.usd_remainder,
-                            j_1.resource_moves
-                           FROM ledger_private.journal j_1
-                          WHERE j_1.tenant_id = r.tenant_id AND j_1.pool_id = t_1.node_id AND t_1.driver AND j_1.source_pool_id IS NULL AND (j_1.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text]))
-                         OFFSET 0) j
-                  GROUP BY j.node_id
+                 SELECT c.pool_id,
+                    d.depth + 1,
+                        CASE
+                            WHEN c.siblings = 1 THEN d.key
+                            WHEN c.place < 128 THEN d.key || SUBSTRING(int4send(c.place::integer) FROM 4)
+                            ELSE d.key || int4send((c.place - '2147483648'::bigint)::integer)
+                        END AS "case"
+                   FROM drivers d
+                     CROSS JOIN LATERAL ( SELECT p.pool_id,
+                            row_number() OVER () AS place,
+                            count(*) OVER () AS siblings
+                           FROM ledger_private.pools p
+                          WHERE p.tenant_id = r.tenant_id AND p.parent_pool_id = d.pool_id) c
+                ), spent AS (
+                 SELECT d.key,
+                    d.depth,
+                    d.pool_id,
+                    s.whole,
+                    s.node_id,
+                    s.iterations,
+                    s.input_tokens,
+                    s.output_tokens,
+                    s.cache_read_tokens,
+                    s.cache_write_tokens,
+                    s.reasoning_tokens,
+                    s.charged_tokens,
+                    s.usd,
+                    s.ms,
+                    s.uncertain_tokens,
+                    s.uncertain_iterations,
+                    s.uncertain_usd,
+                    s.tokens_unknown,
+                    s.usd_unknown
+                   FROM drivers d
+                     CROSS JOIN LATERAL ( WITH by_node AS MATERIALIZED (
+                                 SELECT j.node_id,
+                                    COALESCE(sum(j.iterations), 0::numeric) AS iterations,
+                                    COALESCE(sum(j.input_tokens), 0::numeric) AS input_tokens,
+                                    COALESCE(sum(j.output_tokens), 0::numeric) AS output_tokens,
+                                    COALESCE(sum(j.cache_read_tokens), 0::numeric) AS cache_read_tokens,
+                                    COALESCE(sum(j.cache_write_tokens), 0::numeric) AS cache_write_tokens,
+                                    COALESCE(sum(j.reasoning_tokens), 0::numeric) AS reasoning_tokens,
+                                    COALESCE(sum(j.charged_tokens), 0::numeric) AS charged_tokens,
+                                    COALESCE(sum(j.usd), 0::numeric) AS usd,
+                                    COALESCE(sum(j.ms), 0::numeric) AS ms,
+                                    COALESCE(sum(j.uncertain_tokens), 0::numeric) AS uncertain_tokens,
+                                    COALESCE(sum(j.uncertain_iterations), 0::numeric) AS uncertain_iterations,
+                                    COALESCE(sum(j.uncertain_usd), 0::numeric) AS uncertain_usd,
+                                    COALESCE(sum(j.tokens_unknown), 0::bigint) AS tokens_unknown,
+                                    COALESCE(sum(j.usd_unknown), 0::bigint) AS usd_unknown
+                                   FROM ledger_private.journal j
+                                  WHERE j.tenant_id = r.tenant_id AND j.pool_id = d.pool_id AND j.source_pool_id IS NULL AND (j.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text]))
+                                  GROUP BY j.node_id
+                                )
+                         SELECT false AS whole,
+                            b.node_id,
+                            b.iterations,
+                            b.input_tokens,
+                            b.output_tokens,
+                            b.cache_read_tokens,
+                            b.cache_write_tokens,
+                            b.reasoning_tokens,
+                            b.charged_tokens,
+                            b.usd,
+                            b.ms,
+                            b.uncertain_tokens,
+                            b.uncertain_iterations,
+                            b.uncertain_usd,
+                            b.tokens_unknown,
+                            b.usd_unknown
+                           FROM by_node b
+                        UNION ALL
+                         SELECT true,
+                            NULL::text,
+                            sum(b.iterations) AS sum,
+                            sum(b.input_tokens) AS sum,
+                            sum(b.output_tokens) AS sum,
+                            sum(b.cache_read_tokens) AS sum,
+                            sum(b.cache_write_tokens) AS sum,
+                            sum(b.reasoning_tokens) AS sum,
+                            sum(b.charged_tokens) AS sum,
+                            sum(b.usd) AS sum,
+                            sum(b.ms) AS sum,
+                            sum(b.uncertain_tokens) AS sum,
+                            sum(b.uncertain_iterations) AS sum,
+                            sum(b.uncertain_usd) AS sum,
+                            sum(b.tokens_unknown) AS sum,
+                            sum(b.usd_unknown) AS sum
+                           FROM by_node b) s
                 ), edges AS (
-                 SELECT t_1.key,
-                    t_1.node_id,
-                    1 AS sign,
-                    COALESCE(o.iterations, 0::numeric) AS iterations,
-                    COALESCE(o.input_tokens, 0::numeric) AS input_tokens,
-                    COALESCE(o.output_tokens, 0::numeric) AS output_tokens,
-                    COALESCE(o.cache_read_tokens, 0::numeric) AS cache_read_tokens,
-                    COALESCE(o.cache_write_tokens, 0::numeric) AS cache_write_tokens,
-                    COALESCE(o.reasoning_tokens, 0::numeric) AS reasoning_tokens,
-                    COALESCE(o.charged_tokens, 0::numeric) AS charged_tokens,
-                    COALESCE(o.usd, 0::numeric) AS usd,
-                    COALESCE(o.ms, 0::numeric) AS ms,
-                    COALESCE(o.uncertain_tokens, 0::numeric) AS uncertain_tokens,
-                    COALESCE(o.uncertain_iterations, 0::numeric) AS uncertain_iterations,
-                    COALESCE(o.uncertain_usd, 0::numeric) AS uncertain_usd,
-                    COALESCE(o.tokens_unknown, 0::bigint) AS tokens_unknown,
-                    COALESCE(o.usd_unknown, 0::bigint) AS usd_unknown
-                   FROM tree t_1
-                     LEFT JOIN own o ON o.node_id = t_1.node_id
+                 SELECT s.key,
+                    s.depth,
+                    s.pool_id,
+                    s.whole,
+                    s.node_id,
+                    s.iterations,
+                    s.input_tokens,
+                    s.output_tokens,
+                    s.cache_read_tokens,
+                    s.cache_write_tokens,
+                    s.reasoning_tokens,
+                    s.charged_tokens,
+                    s.usd,
+                    s.ms,
+                    s.uncertain_tokens,
+                    s.uncertain_iterations,
+                    s.uncertain_usd,
+                    s.tokens_unknown,
+                    s.usd_unknown,
+                    true AS closing,
+                    s.key || '\xff'::bytea AS at,
+                    - s.depth AS place
+                   FROM spent s
+                  WHERE s.whole
                 UNION ALL
-                 SELECT t_1.key || '\xff'::bytea,
-                    t_1.node_id,
-                    '-1'::integer,
+                 SELECT s.key,
+                    s.depth,
+                    s.pool_id,
+                    true,
+                    NULL::text,
                     0,
                     0,
                     0,
@@ -4989,25 +6818,15 @@ create view ledger.trajectory with (security_invoker=true) as
                     0,
                     0,
                     0,
-                    0
-                   FROM tree t_1
+                    0,
+                    false,
+                    s.key,
+                    s.depth
+                   FROM spent s
+                  WHERE s.whole
                 ), running AS (
-                 SELECT e.node_id,
-                    e.sign,
-                    e.iterations AS own_iterations,
-                    e.input_tokens AS own_input_tokens,
-                    e.output_tokens AS own_output_tokens,
-                    e.cache_read_tokens AS own_cache_read_tokens,
-                    e.cache_write_tokens AS own_cache_write_tokens,
-                    e.reasoning_tokens AS own_reasoning_tokens,
-                    e.charged_tokens AS own_charged_tokens,
-                    e.usd AS own_usd,
-                    e.ms AS own_ms,
-                    e.uncertain_tokens AS own_uncertain_tokens,
-                    e.uncertain_iterations AS own_uncertain_iterations,
-                    e.uncertain_usd AS own_uncertain_usd,
-                    e.tokens_unknown AS own_tokens_unknown,
-                    e.usd_unknown AS own_usd_unknown,
+                 SELECT e.pool_id,
+                    e.closing,
                     sum(e.iterations) OVER in_tree_order AS iterations,
                     sum(e.input_tokens) OVER in_tree_order AS input_tokens,
                     sum(e.output_tokens) OVER in_tree_order AS output_tokens,
@@ -5023,80 +6842,180 @@ create view ledger.trajectory with (security_invoker=true) as
                     sum(e.tokens_unknown) OVER in_tree_order AS tokens_unknown,
                     sum(e.usd_unknown) OVER in_tree_order AS usd_unknown
                    FROM edges e
-                  WINDOW in_tree_order AS (ORDER BY e.key ROWS UNBOUNDED PRECEDING)
+                  WINDOW in_tree_order AS (ORDER BY e.at, e.place ROWS UNBOUNDED PRECEDING)
                 ), rolled AS (
-                 SELECT u.node_id,
-                    sum(u.own_iterations) AS own_iterations,
-                    sum(u.own_input_tokens) AS own_input_tokens,
-                    sum(u.own_output_tokens) AS own_output_tokens,
-                    sum(u.own_cache_read_tokens) AS own_cache_read_tokens,
-                    sum(u.own_cache_write_tokens) AS own_cache_write_tokens,
-                    sum(u.own_reasoning_tokens) AS own_reasoning_tokens,
-                    sum(u.own_charged_tokens) AS own_charged_tokens,
-                    sum(u.own_usd) AS own_usd,
-                    sum(u.own_ms) AS own_ms,
-                    sum(u.own_uncertain_tokens) AS own_uncertain_tokens,
-                    sum(u.own_uncertain_iterations) AS own_uncertain_iterations,
-                    sum(u.own_uncertain_usd) AS own_uncertain_usd,
-                    sum(u.own_tokens_unknown) AS own_tokens_unknown,
-                    sum(u.own_usd_unknown) AS own_usd_unknown,
-                    sum(u.own_iterations - u.sign::numeric * u.iterations) AS iterations,
-                    sum(u.own_input_tokens - u.sign::numeric * u.input_tokens) AS input_tokens,
-                    sum(u.own_output_tokens - u.sign::numeric * u.output_tokens) AS output_tokens,
-                    sum(u.own_cache_read_tokens - u.sign::numeric * u.cache_read_tokens) AS cache_read_tokens,
-                    sum(u.own_cache_write_tokens - u.sign::numeric * u.cache_write_tokens) AS cache_write_tokens,
-                    sum(u.own_reasoning_tokens - u.sign::numeric * u.reasoning_tokens) AS reasoning_tokens,
-                    sum(u.own_charged_tokens - u.sign::numeric * u.charged_tokens) AS charged_tokens,
-                    sum(u.own_usd - u.sign::numeric * u.usd) AS usd,
-                    sum(u.own_ms - u.sign::numeric * u.ms) AS ms,
-                    sum(u.own_uncertain_tokens - u.sign::numeric * u.uncertain_tokens) AS uncertain_tokens,
-                    sum(u.own_uncertain_iterations - u.sign::numeric * u.uncertain_iterations) AS uncertain_iterations,
-                    sum(u.own_uncertain_usd - u.sign::numeric * u.uncertain_usd) AS uncertain_usd,
-                    sum(u.own_tokens_unknown::numeric - u.sign::numeric * u.tokens_unknown) AS tokens_unknown,
-                    sum(u.own_usd_unknown::numeric - u.sign::numeric * u.usd_unknown) AS usd_unknown
-                   FROM running u
-                  GROUP BY u.node_id
+                 SELECT c.pool_id,
+                    c.iterations - o_1.iterations AS iterations,
+                    c.input_tokens - o_1.input_tokens AS input_tokens,
+                    c.output_tokens - o_1.output_tokens AS output_tokens,
+                    c.cache_read_tokens - o_1.cache_read_tokens AS cache_read_tokens,
+                    c.cache_write_tokens - o_1.cache_write_tokens AS cache_write_tokens,
+                    c.reasoning_tokens - o_1.reasoning_tokens AS reasoning_tokens,
+                    c.charged_tokens - o_1.charged_tokens AS charged_tokens,
+                    c.usd - o_1.usd AS usd,
+                    c.ms - o_1.ms AS ms,
+                    c.uncertain_tokens - o_1.uncertain_tokens AS uncertain_tokens,
+                    c.uncertain_iterations - o_1.uncertain_iterations AS uncertain_iterations,
+                    c.uncertain_usd - o_1.uncertain_usd AS uncertain_usd,
+                    c.tokens_unknown - o_1.tokens_unknown AS tokens_unknown,
+                    c.usd_unknown - o_1.usd_unknown AS usd_unknown
+                   FROM running c
+                     JOIN running o_1 ON o_1.pool_id = c.pool_id AND NOT o_1.closing
+                  WHERE c.closing
+                ), paths AS (
+                 SELECT r.run_id AS pool_id,
+                    ARRAY[r.run_id] AS path
+                UNION ALL
+                 SELECT c.pool_id,
+                    p.path || ARRAY[c.pool_id]
+                   FROM paths p
+                     CROSS JOIN LATERAL ( SELECT c_1.pool_id
+                           FROM ledger_private.pools c_1
+                          WHERE c_1.tenant_id = r.tenant_id AND c_1.parent_pool_id = p.pool_id
+                         OFFSET 0) c
+                ), members AS (
+                 SELECT n.node_id,
+                    n.parent_node_id,
+                    0 AS depth,
+                    n.label,
+                    n.runtime,
+                    n.status
+                   FROM ledger_private.nodes n
+                  WHERE n.tenant_id = r.tenant_id AND n.node_id = r.run_id
+                UNION ALL
+                 SELECT n.node_id,
+                    n.parent_node_id,
+                    d.depth + 1,
+                    n.label,
+                    n.runtime,
+                    n.status
+                   FROM drivers d
+                     CROSS JOIN LATERAL ( SELECT n_1.tenant_id,
+                            n_1.node_id,
+                            n_1.parent_node_id,
+                            n_1.run_id,
+                            n_1.driver,
+                            n_1.label,
+                            n_1.runtime,
+                            n_1.key,
+                            n_1.superseded,
+                            n_1.budget,
+                            n_1.hold,
+                            n_1.tags,
+                            n_1.status,
+                            n_1.lease_at,
+                            n_1.cursor,
+                            n_1.terminal_seq,
+                            n_1.late,
+                            n_1.verdict,
+                            n_1.out_ref,
+                            n_1.reason,
+                            n_1.infra,
+                            n_1.spawned_at,
+                            n_1.dispatched_at,
+                            n_1.ended_at
+                           FROM ledger_private.nodes n_1
+                          WHERE n_1.tenant_id = r.tenant_id AND n_1.parent_node_id = d.pool_id
+                         OFFSET 0) n
                 )
-         SELECT t.node_id,
-            t.parent_node_id,
-            t.depth,
-            t.path,
-            t.label,
-            t.runtime,
-            t.status,
-            w.own_iterations,
-            w.own_input_tokens,
-            w.own_output_tokens,
-            w.own_cache_read_tokens,
-            w.own_cache_write_tokens,
-            w.own_reasoning_tokens,
-            w.own_charged_tokens,
-            trim_scale(w.own_usd) AS own_usd,
-            w.own_ms,
-            w.own_uncertain_tokens,
-            w.own_uncertain_iterations,
-            trim_scale(w.own_uncertain_usd) AS own_uncertain_usd,
-            w.iterations AS rolled_up_iterations,
-            w.input_tokens AS rolled_up_input_tokens,
-            w.output_tokens AS rolled_up_output_tokens,
-            w.cache_read_tokens AS rolled_up_cache_read_tokens,
-            w.cache_write_tokens AS rolled_up_cache_write_tokens,
-            w.reasoning_tokens AS rolled_up_reasoning_tokens,
-            w.charged_tokens AS rolled_up_charged_tokens,
-            trim_scale(w.usd) AS rolled_up_usd,
-            w.ms AS rolled_up_ms,
-            w.uncertain_tokens AS rolled_up_uncertain_tokens,
-            w.uncertain_iterations AS rolled_up_uncertain_iterations,
-            trim_scale(w.uncertain_usd) AS rolled_up_uncertain_usd,
-            w.tokens_unknown = 0::numeric AS rolled_up_tokens_known,
-            w.usd_unknown = 0::numeric AS rolled_up_usd_known
-           FROM tree t
-             JOIN rolled w ON w.node_id = t.node_id) x;
+         SELECT m.node_id,
+            m.parent_node_id,
+            m.depth,
+            COALESCE(a.path, '{}'::text[]) || ARRAY[m.node_id] AS path,
+            m.label,
+            m.runtime,
+            m.status,
+            COALESCE(o.iterations, 0::numeric) AS own_iterations,
+            COALESCE(o.input_tokens, 0::numeric) AS own_input_tokens,
+            COALESCE(o.output_tokens, 0::numeric) AS own_output_tokens,
+            COALESCE(o.cache_read_tokens, 0::numeric) AS own_cache_read_tokens,
+            COALESCE(o.cache_write_tokens, 0::numeric) AS own_cache_write_tokens,
+            COALESCE(o.reasoning_tokens, 0::numeric) AS own_reasoning_tokens,
+            COALESCE(o.charged_tokens, 0::numeric) AS own_charged_tokens,
+            COALESCE(trim_scale(o.usd), 0::numeric) AS own_usd,
+            COALESCE(o.ms, 0::numeric) AS own_ms,
+            COALESCE(o.uncertain_tokens, 0::numeric) AS own_uncertain_tokens,
+            COALESCE(o.uncertain_iterations, 0::numeric) AS own_uncertain_iterations,
+            COALESCE(trim_scale(o.uncertain_usd), 0::numeric) AS own_uncertain_usd,
+            COALESCE(w.iterations, o.iterations, 0::numeric) AS rolled_up_iterations,
+            COALESCE(w.input_tokens, o.input_tokens, 0::numeric) AS rolled_up_input_tokens,
+            COALESCE(w.output_tokens, o.output_tokens, 0::numeric) AS rolled_up_output_tokens,
+            COALESCE(w.cache_read_tokens, o.cache_read_tokens, 0::numeric) AS rolled_up_cache_read_tokens,
+            COALESCE(w.cache_write_tokens, o.cache_write_tokens, 0::numeric) AS rolled_up_cache_write_tokens,
+            COALESCE(w.reasoning_tokens, o.reasoning_tokens, 0::numeric) AS rolled_up_reasoning_tokens,
+            COALESCE(w.charged_tokens, o.charged_tokens, 0::numeric) AS rolled_up_charged_tokens,
+            COALESCE(trim_scale(COALESCE(w.usd, o.usd)), 0::numeric) AS rolled_up_usd,
+            COALESCE(w.ms, o.ms, 0::numeric) AS rolled_up_ms,
+            COALESCE(w.uncertain_tokens, o.uncertain_tokens, 0::numeric) AS rolled_up_uncertain_tokens,
+            COALESCE(w.uncertain_iterations, o.uncertain_iterations, 0::numeric) AS rolled_up_uncertain_iterations,
+            COALESCE(trim_scale(COALESCE(w.uncertain_usd, o.uncertain_usd)), 0::numeric) AS rolled_up_uncertain_usd,
+            COALESCE(w.tokens_unknown, o.tokens_unknown, 0::numeric) = 0::numeric AS rolled_up_tokens_known,
+            COALESCE(w.usd_unknown, o.usd_unknown, 0::numeric) = 0::numeric AS rolled_up_usd_known
+           FROM members m
+             LEFT JOIN spent o ON o.node_id = m.node_id AND NOT o.whole
+             LEFT JOIN rolled w ON w.pool_id = m.node_id
+             LEFT JOIN ( SELECT p.pool_id,
+                    max(p.path) AS path
+                   FROM paths p
+                  GROUP BY p.pool_id) a ON a.pool_id = m.parent_node_id
+         OFFSET 0) x;
 alter view ledger.trajectory owner to ledger_owner;
 comment on view ledger.trajectory is 'The tree of each run with own and rolled-up spend.';
 grant select on ledger.trajectory to ledger_admin;
 grant select on ledger.trajectory to ledger_auditor;
 grant select on ledger.trajectory to ledger_writer;
+
+create view ledger.usage_by_tool with (security_invoker=true) as
+ SELECT p.tenant_id,
+    p.run_id,
+    t.tool,
+    sum(t.calls)::bigint AS calls,
+    count(*) AS events,
+    sum(t.charged_tokens) AS charged_tokens,
+    trim_scale(sum(t.usd)) AS usd,
+    bool_and(t.tokens_known) AS tokens_known,
+    bool_and(t.usd_known) AS usd_known,
+    min(t.effective_at) AS first_at,
+    max(t.effective_at) AS last_at
+   FROM ledger_private.pools p
+     CROSS JOIN LATERAL ( SELECT c.tool,
+            c.calls,
+            u.charged_tokens,
+            u.usd,
+            u.tokens_known,
+            u.usd_known,
+            u.effective_at
+           FROM ( SELECT COALESCE(j.corrects_seq, j.seq) AS seq,
+                    n.tool,
+                    count(*) AS calls
+                   FROM ledger_private.journal j
+                     CROSS JOIN LATERAL jsonb_array_elements_text(j.tool_calls) n(tool)
+                  WHERE j.tenant_id = p.tenant_id AND j.pool_id = p.pool_id AND j.source_pool_id IS NULL AND j.tool_calls IS NOT NULL
+                  GROUP BY (COALESCE(j.corrects_seq, j.seq)), n.tool) c
+             CROSS JOIN LATERAL ( SELECT COALESCE(e.charged_tokens, 0::numeric) + COALESCE(k.charged_tokens, 0::numeric) AS charged_tokens,
+                        CASE
+                            WHEN e.usd IS NOT NULL OR k.usd IS NOT NULL THEN COALESCE(e.usd, 0::numeric) + COALESCE(k.usd, 0::numeric)
+                            ELSE NULL::numeric
+                        END AS usd,
+                    COALESCE(k.tokens_known, e.tokens_known, true) AS tokens_known,
+                    COALESCE(k.usd_known, e.usd_known, true) AS usd_known,
+                    e.effective_at
+                   FROM ledger_private.journal e
+                     CROSS JOIN LATERAL ( SELECT sum(x.charged_tokens) AS charged_tokens,
+                            sum(x.usd) AS usd,
+                            (array_agg(x.tokens_known ORDER BY x.seq DESC))[1] AS tokens_known,
+                            (array_agg(x.usd_known ORDER BY x.seq DESC))[1] AS usd_known
+                           FROM ledger_private.journal x
+                          WHERE x.tenant_id = p.tenant_id AND x.pool_id = p.pool_id AND x.corrects_seq = c.seq) k
+                  WHERE e.tenant_id = p.tenant_id AND e.pool_id = p.pool_id AND e.seq = c.seq
+                 OFFSET 0) u
+         OFFSET 0) t
+  GROUP BY p.tenant_id, p.run_id, t.tool;
+alter view ledger.usage_by_tool owner to ledger_owner;
+comment on view ledger.usage_by_tool is 'Usage of the turns in which a tool was called; a turn with several tools counts in each.';
+grant select on ledger.usage_by_tool to ledger_admin;
+grant select on ledger.usage_by_tool to ledger_auditor;
+grant select on ledger.usage_by_tool to ledger_writer;
 
 create view ledger.usage_daily with (security_invoker=true) as
  SELECT u.tenant_id,
@@ -5119,16 +7038,27 @@ create view ledger.usage_daily with (security_invoker=true) as
     sum(u.uncertain_iterations) AS uncertain_iterations,
     trim_scale(sum(u.uncertain_usd)) AS uncertain_usd,
     bool_and(COALESCE(c.tokens_known, u.tokens_known)) AS tokens_known,
-    bool_and(COALESCE(c.usd_known, u.usd_known)) AS usd_known
+    bool_and(COALESCE(c.usd_known, u.usd_known)) AS usd_known,
+    trim_scale(COALESCE(sum(u.usd), 0::numeric) - sum(u.uncertain_usd)) AS receipt_usd,
+    trim_scale(sum(u.uncertain_usd)) AS estimated_usd,
+    count(DISTINCT ROW(u.pool_id, u.seq)) FILTER (WHERE u.kind <> 'corrected'::text AND (COALESCE(j.usd_seals, 0) + COALESCE(c.usd_seals, 0::bigint)) > 0 AND (j.usd_known OR NOT u.usd_known)) AS unknown_usd_events
    FROM ledger.usage_lines u
-     JOIN ledger_private.journal j ON j.tenant_id = u.tenant_id AND j.pool_id = u.pool_id AND j.seq = u.seq
-     LEFT JOIN ledger_private.usage_lines f ON f.tenant_id = u.tenant_id AND f.pool_id = u.pool_id AND f.seq = u.seq AND f.line = 0 AND u.line IS NULL
-     LEFT JOIN LATERAL ( SELECT k.tokens_known,
+     CROSS JOIN LATERAL ( SELECT k.seq,
+            k.corrects_seq,
+            k.usd_seals,
             k.usd_known
            FROM ledger_private.journal k
-          WHERE k.tenant_id = u.tenant_id AND k.pool_id = u.pool_id AND k.corrects_seq = COALESCE(j.corrects_seq, j.seq)
-          ORDER BY k.seq DESC
-         LIMIT 1) c ON true
+          WHERE k.tenant_id = u.tenant_id AND k.pool_id = u.pool_id AND k.seq = u.seq
+         OFFSET 0) j
+     LEFT JOIN LATERAL ( SELECT l.line
+           FROM ledger_private.usage_lines l
+          WHERE l.tenant_id = u.tenant_id AND l.pool_id = u.pool_id AND l.seq = u.seq AND l.line = 0 AND u.line IS NULL
+         OFFSET 0) f ON true
+     CROSS JOIN LATERAL ( SELECT (array_agg(k.tokens_known ORDER BY k.seq DESC))[1] AS tokens_known,
+            (array_agg(k.usd_known ORDER BY k.seq DESC))[1] AS usd_known,
+            sum(k.usd_seals) AS usd_seals
+           FROM ledger_private.journal k
+          WHERE k.tenant_id = u.tenant_id AND k.pool_id = u.pool_id AND k.corrects_seq = COALESCE(j.corrects_seq, j.seq)) c
   GROUP BY u.tenant_id, ((u.effective_at AT TIME ZONE 'UTC'::text)::date), u.provider, u.model, u.purpose, u.tags;
 alter view ledger.usage_daily owner to ledger_owner;
 comment on view ledger.usage_daily is 'Usage per day, provider, model, purpose and tags.';
@@ -5166,9 +7096,20 @@ create view ledger.usage_lines with (security_invoker=true) as
     l.usd_known,
     l.resources,
     j.effective_at,
-    j.recorded_at
+    j.recorded_at,
+    l.cache_write_1h_tokens
    FROM ledger_private.usage_lines l
-     JOIN ledger_private.journal j ON j.tenant_id = l.tenant_id AND j.pool_id = l.pool_id AND j.seq = l.seq
+     CROSS JOIN LATERAL ( SELECT k.run_id,
+            k.node_id,
+            k.kind,
+            k.operation_id,
+            k.purpose,
+            k.tags,
+            k.effective_at,
+            k.recorded_at
+           FROM ledger_private.journal k
+          WHERE k.tenant_id = l.tenant_id AND k.pool_id = l.pool_id AND k.seq = l.seq
+         OFFSET 0) j
 UNION ALL
  SELECT j.tenant_id,
     j.pool_id,
@@ -5178,10 +7119,10 @@ UNION ALL
     j.node_id,
     j.kind,
     j.operation_id,
-    j.provider,
-    j.model,
-    j.provider_request_id,
-    j.purpose,
+    COALESCE(j.provider, s.provider) AS provider,
+    COALESCE(j.model, s.model) AS model,
+    COALESCE(j.provider_request_id, s.provider_request_id) AS provider_request_id,
+    COALESCE(j.purpose, s.purpose) AS purpose,
     j.tags,
     COALESCE(j.iterations, 0::numeric) - l.iterations AS iterations,
     COALESCE(j.input_tokens, 0::numeric) - l.input_tokens AS input_tokens,
@@ -5203,7 +7144,8 @@ UNION ALL
     j.usd_known,
     r.resources,
     j.effective_at,
-    j.recorded_at
+    j.recorded_at,
+    COALESCE(j.cache_write_1h_tokens, 0::numeric) - l.cache_write_1h_tokens AS cache_write_1h_tokens
    FROM ledger_private.journal j
      CROSS JOIN LATERAL ( SELECT count(*) AS lines,
             COALESCE(sum(l_1.iterations), 0::numeric) AS iterations,
@@ -5215,7 +7157,8 @@ UNION ALL
             COALESCE(sum(l_1.charged_tokens), 0::numeric) AS charged_tokens,
             COALESCE(sum(l_1.usd), 0::numeric) AS usd,
             COALESCE(sum(l_1.ms), 0::numeric) AS ms,
-            COALESCE(sum(l_1.uncertain_usd), 0::numeric) AS uncertain_usd
+            COALESCE(sum(l_1.uncertain_usd), 0::numeric) AS uncertain_usd,
+            COALESCE(sum(l_1.cache_write_1h_tokens), 0::numeric) AS cache_write_1h_tokens
            FROM ledger_private.usage_lines l_1
           WHERE l_1.tenant_id = j.tenant_id AND l_1.pool_id = j.pool_id AND l_1.seq = j.seq) l
      CROSS JOIN LATERAL ( SELECT jsonb_object_agg(d.name, jsonb_build_object('amount', trim_scale(d.amount))) AS resources
@@ -5232,7 +7175,14 @@ UNION ALL
                           WHERE k.tenant_id = j.tenant_id AND k.pool_id = j.pool_id AND k.seq = j.seq) a
                   GROUP BY a.name) d
           WHERE d.amount <> 0::numeric) r
-  WHERE j.source_pool_id IS NULL AND (j.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text])) AND (l.lines = 0 OR COALESCE(j.iterations, 0::numeric) IS DISTINCT FROM l.iterations OR COALESCE(j.input_tokens, 0::numeric) IS DISTINCT FROM l.input_tokens OR COALESCE(j.output_tokens, 0::numeric) IS DISTINCT FROM l.output_tokens OR COALESCE(j.charged_tokens, 0::numeric) IS DISTINCT FROM l.charged_tokens OR COALESCE(j.cache_read_tokens, 0::numeric) IS DISTINCT FROM l.cache_read_tokens OR COALESCE(j.cache_write_tokens, 0::numeric) IS DISTINCT FROM l.cache_write_tokens OR COALESCE(j.reasoning_tokens, 0::numeric) IS DISTINCT FROM l.reasoning_tokens OR COALESCE(j.usd, 0::numeric) IS DISTINCT FROM l.usd OR COALESCE(j.ms, 0::numeric) IS DISTINCT FROM l.ms OR COALESCE(j.uncertain_usd, 0::numeric) IS DISTINCT FROM l.uncertain_usd OR COALESCE(j.uncertain_tokens, 0::numeric) IS DISTINCT FROM 0::numeric OR COALESCE(j.uncertain_iterations, 0::numeric) IS DISTINCT FROM 0::numeric OR r.resources IS NOT NULL);
+     LEFT JOIN LATERAL ( SELECT k.provider,
+            k.model,
+            k.provider_request_id,
+            k.purpose
+           FROM ledger_private.journal k
+          WHERE j.kind = 'expired'::text AND k.tenant_id = j.tenant_id AND k.pool_id = j.pool_id AND k.corrects_seq = j.seq AND k.outcome IS NOT NULL
+         LIMIT 1) s ON true
+  WHERE j.source_pool_id IS NULL AND (j.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text])) AND (l.lines = 0 OR COALESCE(j.iterations, 0::numeric) IS DISTINCT FROM l.iterations OR COALESCE(j.input_tokens, 0::numeric) IS DISTINCT FROM l.input_tokens OR COALESCE(j.output_tokens, 0::numeric) IS DISTINCT FROM l.output_tokens OR COALESCE(j.charged_tokens, 0::numeric) IS DISTINCT FROM l.charged_tokens OR COALESCE(j.cache_read_tokens, 0::numeric) IS DISTINCT FROM l.cache_read_tokens OR COALESCE(j.cache_write_tokens, 0::numeric) IS DISTINCT FROM l.cache_write_tokens OR COALESCE(j.reasoning_tokens, 0::numeric) IS DISTINCT FROM l.reasoning_tokens OR COALESCE(j.usd, 0::numeric) IS DISTINCT FROM l.usd OR COALESCE(j.ms, 0::numeric) IS DISTINCT FROM l.ms OR COALESCE(j.uncertain_usd, 0::numeric) IS DISTINCT FROM l.uncertain_usd OR COALESCE(j.uncertain_tokens, 0::numeric) IS DISTINCT FROM 0::numeric OR COALESCE(j.uncertain_iterations, 0::numeric) IS DISTINCT FROM 0::numeric OR COALESCE(j.cache_write_1h_tokens, 0::numeric) IS DISTINCT FROM l.cache_write_1h_tokens OR r.resources IS NOT NULL);
 alter view ledger.usage_lines owner to ledger_owner;
 comment on view ledger.usage_lines is 'What prices and attribution read: one row per line, or per event without lines.';
 grant select on ledger.usage_lines to ledger_admin;
@@ -5483,7 +7433,8 @@ create view ledger_private.audit_draws with (security_invoker=true) as
                     k.usd_unknown,
                     k.usd_seals,
                     k.usd_remainder,
-                    k.resource_moves
+                    k.resource_moves,
+                    k.cache_write_1h_tokens
                    FROM ledger_private.journal k
                   WHERE k.tenant_id = c.tenant_id AND k.pool_id = c.pool_id
                  OFFSET 0) j

@@ -1,6 +1,7 @@
 -- correct: the true spend of an event, named by the operation that booked it (always the first one). The difference is booked, what was
 -- uncertain is released, and it goes up through closed pools. lines: the whole truth per line, of which the difference is kept; tool_calls:
--- names seen only now. Errors: LG001 (`of` booked no single spend of its own).
+-- names seen only now. Unknown dollars are priced as of the event that is corrected, by its provider and model.
+-- Errors: LG001 (`of` booked no single spend of its own).
 create or replace function ledger_private.op_correct(
   p_tenant_id text,
   p_operation jsonb,
@@ -13,6 +14,7 @@ declare
   v_event ledger_private.journal;
   v_pool ledger_private.pools;
   v_budget jsonb;
+  v_operation jsonb;
   v_correction ledger_private.journal;
   v_seq bigint;
 begin
@@ -22,16 +24,19 @@ begin
       'LG001', 'of', 'must be an operation that booked a spend of its own, of one node, and is still kept; not a correction'
     );
   end if;
+  v_event := ledger_private.as_called(v_event);
   v_pool := ledger_private.find_pool(p_tenant_id, v_event.pool_id);
   if v_event.kind <> 'metered' then
     v_budget := (ledger_private.find_node(p_tenant_id, v_event.node_id)).budget;
   end if;
-  v_correction := ledger_private.event(v_pool, 'corrected', p_operation, p_at);
+  v_operation := jsonb_strip_nulls(jsonb_build_object('provider', v_event.provider, 'model', v_event.model)) || p_operation;
+  v_operation := ledger_private.priced(v_operation, ledger_private.rate_card(p_tenant_id, array[v_operation]), v_event.effective_at);
+  v_correction := ledger_private.event(v_pool, 'corrected', v_operation, p_at);
   v_correction.tool_calls := p_operation -> 'tool_calls';
   v_seq := ledger_private.correct_event(
-    v_pool, v_event, ledger_private.usage_of(p_operation -> 'spend', v_pool.token_charge, v_budget), v_correction
+    v_pool, v_event, ledger_private.usage_of(v_operation -> 'spend', v_pool.token_charge, v_budget), v_correction
   );
-  perform ledger_private.correct_lines(v_pool, v_event, v_seq, p_operation);
+  perform ledger_private.correct_lines(v_pool, v_event, v_seq, v_operation);
   return ledger_private.ok(v_pool.pool_id, v_seq);
 end;
 $$;

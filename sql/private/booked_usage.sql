@@ -19,7 +19,8 @@ begin
     coalesce(sum(j.reasoning_tokens), 0), sum(j.charged_tokens), sum(j.usd), coalesce(sum(j.ms), 0), coalesce(sum(j.uncertain_tokens), 0),
     coalesce(sum(j.uncertain_iterations), 0), coalesce(sum(j.uncertain_usd), 0),
     (array_agg(j.tokens_known order by j.seq desc))[1], (array_agg(j.usd_known order by j.seq desc))[1], null,
-    coalesce(sum(j.tokens_unknown), 0), coalesce(sum(j.iterations_unknown), 0), coalesce(sum(j.usd_unknown), 0), coalesce(sum(j.usd_seals), 0)
+    coalesce(sum(j.tokens_unknown), 0), coalesce(sum(j.iterations_unknown), 0), coalesce(sum(j.usd_unknown), 0), coalesce(sum(j.usd_seals), 0),
+    coalesce(sum(j.cache_write_1h_tokens), 0)
   into v_more
   from ledger_private.journal j
   where j.tenant_id = p_event.tenant_id and j.pool_id = p_event.pool_id and j.corrects_seq = p_event.seq;
@@ -31,7 +32,7 @@ begin
     v.ms + v_more.ms, v.uncertain_tokens + v_more.uncertain_tokens, v.uncertain_iterations + v_more.uncertain_iterations,
     v.uncertain_usd + v_more.uncertain_usd, v_more.tokens_known, v_more.usd_known, ledger_private.booked_resources(p_event),
     v.tokens_unknown + v_more.tokens_unknown, v.iterations_unknown + v_more.iterations_unknown, v.usd_unknown + v_more.usd_unknown,
-    v.usd_seals + v_more.usd_seals
+    v.usd_seals + v_more.usd_seals, v.cache_write_1h_tokens + v_more.cache_write_1h_tokens
   )::ledger_private.usage;
 end;
 $$;

@@ -16,7 +16,8 @@ begin
   end if;
   insert into ledger_private.usage_lines (
     tenant_id, pool_id, seq, line, provider, model, provider_request_id, iterations, input_tokens, output_tokens, cache_read_tokens,
-    cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_usd, tokens_known, usd_known, resources, correction
+    cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_usd, tokens_known, usd_known, resources, correction,
+    cache_write_1h_tokens
   )
   with deltas as (
     select 1 as sign, l.place, k.provider, k.model, k.request, u as line
@@ -36,6 +37,7 @@ begin
       d.provider, d.model, d.request, min(d.place) as place, sum(d.sign * (d.line).iterations) as iterations,
       sum(d.sign * (d.line).input_tokens) as input_tokens, sum(d.sign * (d.line).output_tokens) as output_tokens,
       sum(d.sign * (d.line).cache_read_tokens) as cache_read_tokens, sum(d.sign * (d.line).cache_write_tokens) as cache_write_tokens,
+      sum(d.sign * (d.line).cache_write_1h_tokens) as cache_write_1h_tokens,
       sum(d.sign * (d.line).reasoning_tokens) as reasoning_tokens, sum(d.sign * (d.line).charged_tokens) as charged_tokens,
       sum(d.sign * (d.line).usd) as usd, sum(d.sign * (d.line).ms) as ms, sum(d.sign * (d.line).uncertain_usd) as uncertain_usd,
       coalesce(bool_and((d.line).tokens_known) filter (where d.sign > 0), true) as tokens_known,
@@ -47,7 +49,8 @@ begin
   select
     p_pool.tenant_id, p_pool.pool_id, p_seq, row_number() over (order by s.place, s.provider, s.model, s.request) - 1,
     s.provider, s.model, s.request, s.iterations, s.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens,
-    s.reasoning_tokens, s.charged_tokens, s.usd, s.ms, s.uncertain_usd, s.tokens_known, s.usd_known, r.resources, true
+    s.reasoning_tokens, s.charged_tokens, s.usd, s.ms, s.uncertain_usd, s.tokens_known, s.usd_known, r.resources, true,
+    s.cache_write_1h_tokens
   from sums s
   cross join lateral (
     select jsonb_object_agg(n.name, jsonb_build_object('amount', n.amount)) as resources
@@ -62,6 +65,6 @@ begin
   ) r
   where r.resources is not null or s.states_dollars
     or greatest(abs(s.iterations), abs(s.input_tokens), abs(s.output_tokens), abs(s.cache_read_tokens), abs(s.cache_write_tokens),
-      abs(s.reasoning_tokens), abs(s.charged_tokens), abs(s.usd), abs(s.ms), abs(s.uncertain_usd)) > 0;
+      abs(s.cache_write_1h_tokens), abs(s.reasoning_tokens), abs(s.charged_tokens), abs(s.usd), abs(s.ms), abs(s.uncertain_usd)) > 0;
 end;
 $$;

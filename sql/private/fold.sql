@@ -24,6 +24,7 @@ declare
   v_first integer[] := '{}'; -- by pool: its rows in v_rows
   v_last integer[] := '{}';
   v_made integer[] := '{}';  -- by new node: position of its spawn
+  v_card constant jsonb := ledger_private.rate_card(p_tenant_id, p_operations);
   v_op jsonb;
   v_kind text;
   v_pool integer;
@@ -67,6 +68,9 @@ begin
   <<operations>>
   foreach v_op in array p_operations loop
     exit when ledger_private.misfit_of_operation(v_op, p_at) is not null;
+    if v_card is not null then
+      v_op := ledger_private.priced(v_op, v_card, coalesce(ledger_private.instant(v_op ->> 'effective_at'), p_at));
+    end if;
     v_kind := v_op ->> 'op';
     v_extra := null;
     v_node := case when v_kind in ('settle', 'dispatch', 'cancel') then array_position(v_node_ids, v_op ->> 'node_id') end;

@@ -15,7 +15,8 @@ begin
       l.provider, l.model, l.provider_request_id,
       row(
         l.iterations, l.input_tokens, l.output_tokens, l.cache_read_tokens, l.cache_write_tokens, l.reasoning_tokens, l.charged_tokens,
-        l.usd, l.ms, 0, 0, l.uncertain_usd, l.tokens_known, l.usd_known, l.resources, 0, 0, 0, 0
+        l.usd, l.ms, 0, 0, l.uncertain_usd, l.tokens_known, l.usd_known, l.resources, 0, 0, 0, 0,
+        l.cache_write_1h_tokens
       )::ledger_private.usage
     from (
       select p_event.seq

@@ -14,7 +14,6 @@ begin
   v.node_id := p_pool.pool_id;
   v.turn := (p_operation -> 'turn')::integer;
   v.tool_calls := p_operation -> 'tool_calls';
-  v.detail := p_operation -> 'detail';
   return v;
 end;
 $$;

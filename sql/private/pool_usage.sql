@@ -11,10 +11,11 @@ begin
   select
     coalesce(sum(j.iterations), 0), coalesce(sum(j.input_tokens), 0), coalesce(sum(j.output_tokens), 0), coalesce(sum(j.cache_read_tokens), 0),
     coalesce(sum(j.cache_write_tokens), 0), coalesce(sum(j.reasoning_tokens), 0), coalesce(sum(j.charged_tokens), 0), coalesce(sum(j.usd), 0),
-    coalesce(sum(j.ms), 0), coalesce(sum(j.uncertain_tokens), 0), coalesce(sum(j.uncertain_iterations), 0), coalesce(sum(j.uncertain_usd), 0)
+    coalesce(sum(j.ms), 0), coalesce(sum(j.uncertain_tokens), 0), coalesce(sum(j.uncertain_iterations), 0), coalesce(sum(j.uncertain_usd), 0),
+    coalesce(sum(j.cache_write_1h_tokens), 0)
   into
     v.iterations, v.input_tokens, v.output_tokens, v.cache_read_tokens, v.cache_write_tokens, v.reasoning_tokens, v.charged_tokens, v.usd,
-    v.ms, v.uncertain_tokens, v.uncertain_iterations, v.uncertain_usd
+    v.ms, v.uncertain_tokens, v.uncertain_iterations, v.uncertain_usd, v.cache_write_1h_tokens
   from ledger_private.journal j
   where j.tenant_id = p_tenant_id and j.pool_id = p_pool_id and j.kind in ('metered', 'settled', 'cancelled', 'expired', 'corrected');
 

@@ -21,12 +21,13 @@ begin
       v_number := ledger_private.amount(p_value);
       return coalesce(v_number = trunc(v_number) and v_number <= 9007199254740991
         and v_number >= case p_kind when 'count' then 0 else -9007199254740991 end, false);
-    when 'money', 'change' then
+    when 'money', 'change', 'rate' then
       if v_type not in ('number', 'string') then
         return false;
       end if;
       v_number := ledger_private.amount(p_value);
-      return coalesce(scale(trim_scale(v_number)) <= 12 and abs(v_number) < 1e15 and (v_number >= 0 or p_kind = 'change'), false);
+      return coalesce(scale(trim_scale(v_number)) <= case p_kind when 'rate' then 6 else 12 end and (v_number >= 0 or p_kind = 'change')
+        and abs(v_number) < case p_kind when 'rate' then 1e12 else 1e15 end, false);
     when 'duration_ms' then
       return v_type = 'number' and p_value::numeric between 1 and 315360000000 and trunc(p_value::numeric) = p_value::numeric;
     when 'small' then
@@ -49,10 +50,12 @@ begin
                and char_length(t.key) between 1 and 64), true) from jsonb_each(p_value) t);
     when 'instant' then
       return v_type = 'string' and ledger_private.instant(p_value #>> '{}') is not null;
-    when 'outcome' then
-      return p_value in ('"done"', '"down"');
+    when 'outcome' then return p_value in ('"done"', '"down"');
     when 'purpose' then
       return p_value in ('"turn"', '"compaction"', '"failed"', '"tool"');
+    when 'match' then return p_value in ('"exact"', '"dated"', '"prefix"', '"contains"');
+    when 'token_class' then
+      return v_type = 'string' and p_value #>> '{}' ~ '^(input|cache_read|cache_write|cache_write_1h|output|reasoning|request)$';
     when 'unknown_usd' then
       return p_value in ('"seal"', '"flag"');
     when 'token_charge' then

@@ -27,7 +27,10 @@ begin
     end if;
     for v_field, v_amount in
       select e.key, ledger_private.amount(e.value) from jsonb_each(v_line) e
-      where e.key in ('iterations', 'input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens', 'reasoning_tokens', 'usd', 'ms')
+      where e.key in (
+        'iterations', 'input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens', 'cache_write_1h_tokens', 'reasoning_tokens',
+        'usd', 'ms'
+      )
     loop
       v_sums := v_sums || jsonb_build_object(v_field, coalesce((v_sums -> v_field)::numeric, 0) + v_amount);
     end loop;
@@ -46,7 +49,7 @@ begin
   end loop;
 
   foreach v_field in array array[
-    'iterations', 'input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens', 'reasoning_tokens', 'usd', 'ms'
+    'iterations', 'input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens', 'cache_write_1h_tokens', 'reasoning_tokens', 'usd', 'ms'
   ] loop
     if coalesce((v_sums -> v_field)::numeric, 0) <> coalesce(ledger_private.amount(p_spend -> v_field), 0) then
       return jsonb_build_object('path', 'lines', 'rule', format('%s of the lines must add up to spend.%s', v_field, v_field));

@@ -14,7 +14,7 @@ begin
   elsif not coalesce(ledger_private.fits('id', p_operation -> 'operation_id'), false) then
     return jsonb_build_object('path', 'operation_id', 'rule', 'is required: ' || ledger_private.rule_text('id'));
   end if;
-  v_shape := case when p_operation ->> 'op' not in ('any', 'spend', 'line') then ledger_private.shape(p_operation ->> 'op') end;
+  v_shape := case when p_operation ->> 'op' not in ('any', 'spend', 'line', 'price') then ledger_private.shape(p_operation ->> 'op') end;
   if v_shape is null then
     return jsonb_build_object('path', 'op', 'rule', format('%s is no operation of the ledger', coalesce(p_operation -> 'op', 'null')));
   end if;
@@ -23,6 +23,8 @@ begin
     return v_misfit;
   elsif ledger_private.instant(p_operation ->> 'effective_at') > p_at then
     return jsonb_build_object('path', 'effective_at', 'rule', 'must not be in the future');
+  elsif p_operation #> '{detail,price_book}' is not null then
+    return jsonb_build_object('path', 'detail.price_book', 'rule', 'is written by the ledger: the book that an estimate came from');
   elsif p_operation ? 'spend' then
     v_misfit := ledger_private.misfit_of_spend(p_operation -> 'spend', 'spend.');
   end if;

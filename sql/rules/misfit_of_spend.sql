@@ -12,6 +12,9 @@ begin
     when coalesce(ledger_private.amount(p_spend -> 'cache_read_tokens'), 0) + coalesce(ledger_private.amount(p_spend -> 'cache_write_tokens'), 0)
         > coalesce(ledger_private.amount(p_spend -> 'input_tokens'), 0)
       then jsonb_build_object('path', p_path || 'cache_read_tokens', 'rule', 'cache reads + writes are part of input_tokens and cannot exceed it')
+    when p_spend ? 'cache_write_1h_tokens' and ledger_private.amount(p_spend -> 'cache_write_1h_tokens')
+        > coalesce(ledger_private.amount(p_spend -> 'cache_write_tokens'), 0)
+      then jsonb_build_object('path', p_path || 'cache_write_1h_tokens', 'rule', 'is part of cache_write_tokens and cannot exceed it')
     when coalesce(ledger_private.amount(p_spend -> 'reasoning_tokens'), 0) > coalesce(ledger_private.amount(p_spend -> 'output_tokens'), 0)
       then jsonb_build_object('path', p_path || 'reasoning_tokens', 'rule', 'reasoning is part of output_tokens and cannot exceed it')
   end;

@@ -1,5 +1,5 @@
--- The keys of an operation (besides those of 'any'), of a spend and of a usage line: name -> kind (ledger_private.fits), 'spend', or the shape
--- of an object; "!" lists the required ones, "*" stands for any other channel name. Null for an operation that does not exist.
+-- The keys of an operation (besides those of 'any'), of a spend, of a usage line and of a price: name -> kind (ledger_private.fits), 'spend', or
+-- the shape of an object; "!" lists the required ones, "*" stands for any other channel name. Null for an operation that does not exist.
 create or replace function ledger_private.shape(p_op text)
 returns jsonb
 language sql
@@ -12,14 +12,19 @@ return case p_op
   when 'spend' then '{
     "!": ["iterations", "input_tokens", "output_tokens"],
     "iterations": "count", "input_tokens": "count", "output_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count",
-    "reasoning_tokens": "count", "usd": "money", "usd_known": "flag", "tokens_known": "flag", "ms": "count",
+    "cache_write_1h_tokens": "count", "reasoning_tokens": "count", "usd": "money", "usd_known": "flag", "tokens_known": "flag", "ms": "count",
     "resources": {"!": [], "tokens": "own", "iterations": "own", "usd": "own", "*": {"!": ["amount"], "amount": "money"}}
   }'::jsonb
   when 'line' then '{
     "!": [], "provider": "id", "model": "id", "provider_request_id": "id",
     "iterations": "count", "input_tokens": "count", "output_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count",
-    "reasoning_tokens": "count", "usd": "money", "usd_known": "flag", "tokens_known": "flag", "ms": "count",
+    "cache_write_1h_tokens": "count", "reasoning_tokens": "count", "usd": "money", "usd_known": "flag", "tokens_known": "flag", "ms": "count",
     "resources": {"!": [], "tokens": "own", "iterations": "own", "usd": "own", "*": {"!": ["amount"], "amount": "money"}}
+  }'::jsonb
+  when 'price' then '{
+    "!": ["provider", "model", "token_class", "usd_per_million"],
+    "provider": "id", "model": "id", "match": "match", "token_class": "token_class", "usd_per_million": "rate",
+    "above_input_tokens": "count", "valid_from": "instant", "valid_to": "instant", "source": "id"
   }'::jsonb
   when 'meter' then '{
     "!": ["pool_id", "spend"],
@@ -93,5 +98,9 @@ return case p_op
   when 'judge' then '{
     "!": ["run_id", "resolved"],
     "run_id": "id", "resolved": "flag", "score": "score", "infra": "flag"
+  }'::jsonb
+  when 'plan' then '{
+    "!": ["pool_id", "experiment", "plan_ref"],
+    "pool_id": "id", "experiment": "id", "plan_ref": "id"
   }'::jsonb
 end;

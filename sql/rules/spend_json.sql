@@ -1,4 +1,5 @@
--- A usage as answers show it (result.spend): amounts as text, usd null where dollars are unknown and nothing was charged for them.
+-- A usage as answers show it (result.spend): amounts as text, usd null where dollars are unknown and nothing was charged for them; one-hour
+-- cache writes are shown where there are some.
 create or replace function ledger_private.spend_json(p_usage ledger_private.usage)
 returns jsonb
 language plpgsql
@@ -6,7 +7,9 @@ immutable
 parallel safe
 as $$
 begin
-  return jsonb_build_object(
+  return case when p_usage.cache_write_1h_tokens > 0 then
+    jsonb_build_object('cache_write_1h_tokens', ledger_private.text_of(p_usage.cache_write_1h_tokens)) else '{}'
+  end || jsonb_build_object(
     'iterations', ledger_private.text_of(p_usage.iterations),
     'input_tokens', ledger_private.text_of(p_usage.input_tokens),
     'output_tokens', ledger_private.text_of(p_usage.output_tokens),

@@ -16,6 +16,7 @@ begin
   v.output_tokens := p_true.output_tokens - p_booked.output_tokens;
   v.cache_read_tokens := p_true.cache_read_tokens - p_booked.cache_read_tokens;
   v.cache_write_tokens := p_true.cache_write_tokens - p_booked.cache_write_tokens;
+  v.cache_write_1h_tokens := p_true.cache_write_1h_tokens - p_booked.cache_write_1h_tokens;
   v.reasoning_tokens := p_true.reasoning_tokens - p_booked.reasoning_tokens;
   v.charged_tokens := p_true.charged_tokens - p_booked.charged_tokens;
   v.usd := coalesce(p_true.usd, 0) - coalesce(p_booked.usd, 0);

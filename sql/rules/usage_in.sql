@@ -10,5 +10,6 @@ return row(
   coalesce(p_event.charged_tokens, 0), p_event.usd, coalesce(p_event.ms, 0),
   coalesce(p_event.uncertain_tokens, 0), coalesce(p_event.uncertain_iterations, 0), coalesce(p_event.uncertain_usd, 0),
   p_event.tokens_known, p_event.usd_known, p_event.resources,
-  coalesce(p_event.tokens_unknown, 0), coalesce(p_event.iterations_unknown, 0), coalesce(p_event.usd_unknown, 0), coalesce(p_event.usd_seals, 0)
+  coalesce(p_event.tokens_unknown, 0), coalesce(p_event.iterations_unknown, 0), coalesce(p_event.usd_unknown, 0), coalesce(p_event.usd_seals, 0),
+  coalesce(p_event.cache_write_1h_tokens, 0)
 )::ledger_private.usage;

@@ -19,6 +19,7 @@ begin
   v.output_tokens := coalesce(ledger_private.amount(p_spend -> 'output_tokens'), 0);
   v.cache_read_tokens := coalesce(ledger_private.amount(p_spend -> 'cache_read_tokens'), 0);
   v.cache_write_tokens := coalesce(ledger_private.amount(p_spend -> 'cache_write_tokens'), 0);
+  v.cache_write_1h_tokens := coalesce(ledger_private.amount(p_spend -> 'cache_write_1h_tokens'), 0);
   v.reasoning_tokens := coalesce(ledger_private.amount(p_spend -> 'reasoning_tokens'), 0);
   v.charged_tokens := v.input_tokens + v.output_tokens - case p_token_charge when 'uncached' then v.cache_read_tokens else 0 end;
   v.ms := coalesce(ledger_private.amount(p_spend -> 'ms'), 0);

@@ -14,6 +14,7 @@ begin
   p_event.output_tokens := p_usage.output_tokens;
   p_event.cache_read_tokens := nullif(p_usage.cache_read_tokens, 0);
   p_event.cache_write_tokens := nullif(p_usage.cache_write_tokens, 0);
+  p_event.cache_write_1h_tokens := nullif(p_usage.cache_write_1h_tokens, 0);
   p_event.reasoning_tokens := nullif(p_usage.reasoning_tokens, 0);
   p_event.charged_tokens := p_usage.charged_tokens;
   p_event.usd := p_usage.usd;

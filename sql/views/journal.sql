@@ -15,7 +15,8 @@ select
   case when j.iterations is not null then coalesce(j.uncertain_iterations, 0) end as uncertain_iterations,
   case when j.iterations is not null then coalesce(trim_scale(j.uncertain_usd), 0) end as uncertain_usd,
   j.tokens_known, j.usd_known, j.resources, j.verdict, j.outcome, j.out_ref, j.reason, j.detail,
-  j.source_pool_id, j.source_seq, j.effective_at, j.recorded_at, j.recorded_by, j.corrects_seq, j.infra
+  j.source_pool_id, j.source_seq, j.effective_at, j.recorded_at, j.recorded_by, j.corrects_seq, j.infra,
+  case when j.iterations is not null then coalesce(j.cache_write_1h_tokens, 0) end as cache_write_1h_tokens
 from ledger_private.journal j;
 comment on view ledger.journal is 'Every event, append-only, dense seq per pool.';
 comment on column ledger.journal.run_id is 'null: outside any run';
@@ -50,5 +51,6 @@ comment on column ledger.journal.source_pool_id is 'null: of this pool''s own';
 comment on column ledger.journal.source_seq is 'null: of this pool''s own';
 comment on column ledger.journal.corrects_seq is 'null: corrects nothing here';
 comment on column ledger.journal.infra is 'null: not stated';
+comment on column ledger.journal.cache_write_1h_tokens is 'null: nothing consumed';
 revoke all on ledger.journal from public;
 grant select on ledger.journal to ledger_admin, ledger_writer, ledger_auditor;

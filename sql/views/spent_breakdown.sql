@@ -1,5 +1,6 @@
 -- What a run spent: three rows, driver inference (metered), child work (leaves), total; also while the run is live. Pools of the run are
--- walked, not its leaves.
+-- walked, not its leaves. receipt_usd was charged with a receipt, estimated_usd without (a price, a ceiling); unknown_usd_events: uncorrected
+-- events that were charged no dollars because nobody could price them.
 create or replace view ledger.spent_breakdown
 with (security_invoker = true)
 as
@@ -9,7 +10,8 @@ select
   s.cache_write_tokens as cache_write_tokens, s.reasoning_tokens as reasoning_tokens, s.charged_tokens as charged_tokens,
   trim_scale(s.usd) as usd, s.ms as ms, s.uncertain_tokens as uncertain_tokens, s.uncertain_iterations as uncertain_iterations,
   trim_scale(s.uncertain_usd) as uncertain_usd,
-  s.tokens_unknown = 0 as tokens_known, s.usd_unknown = 0 as usd_known
+  s.tokens_unknown = 0 as tokens_known, s.usd_unknown = 0 as usd_known,
+  trim_scale(s.usd - s.uncertain_usd) as receipt_usd, trim_scale(s.uncertain_usd) as estimated_usd, s.usd_seals::bigint as unknown_usd_events
 from ledger_private.runs r
 cross join lateral (
   with recursive tree as (
@@ -32,7 +34,7 @@ cross join lateral (
       coalesce(sum(j.charged_tokens), 0) as charged_tokens, coalesce(sum(j.usd), 0) as usd, coalesce(sum(j.ms), 0) as ms,
       coalesce(sum(j.uncertain_tokens), 0) as uncertain_tokens, coalesce(sum(j.uncertain_iterations), 0) as uncertain_iterations,
       coalesce(sum(j.uncertain_usd), 0) as uncertain_usd, coalesce(sum(j.tokens_unknown), 0) as tokens_unknown,
-      coalesce(sum(j.usd_unknown), 0) as usd_unknown
+      coalesce(sum(j.usd_unknown), 0) as usd_unknown, coalesce(sum(j.usd_seals), 0) as usd_seals
     from tree t
     cross join lateral (
       select j.* from ledger_private.journal j
@@ -49,7 +51,7 @@ cross join lateral (
     coalesce(sum(o.charged_tokens), 0) as charged_tokens, coalesce(sum(o.usd), 0) as usd, coalesce(sum(o.ms), 0) as ms,
     coalesce(sum(o.uncertain_tokens), 0) as uncertain_tokens, coalesce(sum(o.uncertain_iterations), 0) as uncertain_iterations,
     coalesce(sum(o.uncertain_usd), 0) as uncertain_usd, coalesce(sum(o.tokens_unknown), 0) as tokens_unknown,
-    coalesce(sum(o.usd_unknown), 0) as usd_unknown
+    coalesce(sum(o.usd_unknown), 0) as usd_unknown, coalesce(sum(o.usd_seals), 0) as usd_seals
   from (values ('driver_inference', 1), ('child_work', 2), ('total', 3)) v (source, place)
   left join own o on o.source = v.source or v.source = 'total'
   group by v.source, v.place

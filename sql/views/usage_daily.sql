@@ -1,6 +1,8 @@
 -- Usage per day (UTC, of effective_at), provider, model, purpose and tags: every row of ledger.usage_lines once. A correction counts on the day
 -- of its own effective_at. lines: calls counted, which are the lines of events and the events without lines, no corrections and no remainders.
--- usd is null only where nothing of it is known. An event that was corrected is as known as its last correction.
+-- usd is null only where nothing of it is known. An event that was corrected is as known as its last correction. receipt_usd was charged with a
+-- receipt, estimated_usd without; unknown_usd_events: uncorrected events charged no dollars because nobody could price them, on their own day, one
+-- whose lines name several models in the row of each.
 create or replace view ledger.usage_daily
 with (security_invoker = true)
 as
@@ -12,18 +14,31 @@ select
   sum(u.charged_tokens) as charged_tokens, trim_scale(sum(u.usd)) as usd, sum(u.ms) as ms,
   sum(u.uncertain_tokens) as uncertain_tokens, sum(u.uncertain_iterations) as uncertain_iterations,
   trim_scale(sum(u.uncertain_usd)) as uncertain_usd,
-  bool_and(coalesce(c.tokens_known, u.tokens_known)) as tokens_known, bool_and(coalesce(c.usd_known, u.usd_known)) as usd_known
+  bool_and(coalesce(c.tokens_known, u.tokens_known)) as tokens_known, bool_and(coalesce(c.usd_known, u.usd_known)) as usd_known,
+  trim_scale(coalesce(sum(u.usd), 0) - sum(u.uncertain_usd)) as receipt_usd, trim_scale(sum(u.uncertain_usd)) as estimated_usd,
+  count(distinct (u.pool_id, u.seq)) filter (
+    where u.kind <> 'corrected' and coalesce(j.usd_seals, 0) + coalesce(c.usd_seals, 0) > 0 and (j.usd_known or not u.usd_known)
+  ) as unknown_usd_events
 from ledger.usage_lines u
-join ledger_private.journal j on j.tenant_id = u.tenant_id and j.pool_id = u.pool_id and j.seq = u.seq
-left join ledger_private.usage_lines f
-  on f.tenant_id = u.tenant_id and f.pool_id = u.pool_id and f.seq = u.seq and f.line = 0 and u.line is null
+cross join lateral (
+  select k.seq, k.corrects_seq, k.usd_seals, k.usd_known
+  from ledger_private.journal k
+  where k.tenant_id = u.tenant_id and k.pool_id = u.pool_id and k.seq = u.seq
+  offset 0
+) j
 left join lateral (
-  select k.tokens_known, k.usd_known
+  select l.line
+  from ledger_private.usage_lines l
+  where l.tenant_id = u.tenant_id and l.pool_id = u.pool_id and l.seq = u.seq and l.line = 0 and u.line is null
+  offset 0
+) f on true
+cross join lateral (
+  select
+    (array_agg(k.tokens_known order by k.seq desc))[1] as tokens_known, (array_agg(k.usd_known order by k.seq desc))[1] as usd_known,
+    sum(k.usd_seals) as usd_seals
   from ledger_private.journal k
   where k.tenant_id = u.tenant_id and k.pool_id = u.pool_id and k.corrects_seq = coalesce(j.corrects_seq, j.seq)
-  order by k.seq desc
-  limit 1
-) c on true
+) c
 group by 1, 2, 3, 4, 5, 6;
 comment on view ledger.usage_daily is 'Usage per day, provider, model, purpose and tags.';
 comment on column ledger.usage_daily.provider is 'null: not stated';

@@ -52,11 +52,13 @@ const HINTS: Readonly<Record<string, string>> = {
   LG004: "it has ended already; what it spent is changed by a correction",
   LG007: "settle or cancel its children first; agent-ledger expire ends those whose lease has passed",
   LG008: "nothing was booked: correct the operation named, then send the batch again",
-  LG010: "no run belongs to that experiment yet",
+  LG010:
+    "no run of that experiment counts: agent-ledger runs lists what there is, agent-ledger import arms <file> makes runs",
   "40001": AGAIN,
   "40P01": AGAIN,
   "55P03": AGAIN,
   "42P01": MIGRATE,
+  "42703": MIGRATE,
   "42883": MIGRATE,
   "3F000": MIGRATE,
   "42501":

@@ -24,6 +24,13 @@ export function decimal(text: string): string {
   return text;
 }
 
+/** A part of something, from 0 to 1, kept as the text it is. */
+export function fraction(text: string): string {
+  if (!DECIMAL.test(text) || !(Number(text) >= 0 && Number(text) <= 1))
+    throw new InvalidArgumentError("It is a number from 0 to 1, such as 0.05.");
+  return text;
+}
+
 /** `name=amount`, added to those before it. */
 export function namedAmount(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
   const at = text.lastIndexOf("=");

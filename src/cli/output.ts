@@ -1,6 +1,7 @@
 /**
  * What the command line prints: JSON for programs, tables for people. Amounts are never rounded and never turned into floats. One
- * notation for what is not known, everywhere: `unknown` where nobody reported anything, a trailing `?` where only a part is known.
+ * notation for what is not known, everywhere: `unknown` where nobody reported or priced anything, a trailing `?` where only a part is known, a
+ * leading `~` where dollars are an estimate, at least in part.
  * Ids, labels and names of files come from anybody: what a terminal would obey in them is shown instead.
  */
 import Table from "cli-table3";
@@ -8,11 +9,12 @@ import Table from "cli-table3";
 /** Stands where there is no value: an uncapped channel has no total, an event that consumed nothing no tokens. */
 export const NOTHING = "–";
 
-/** Stands where there is a value and nobody reported it. */
+/** Stands where there is a value and nobody reported it, or where there is no price for it. */
 export const UNKNOWN = "unknown";
 
 /** Says what the notation means; printed below what uses it. */
-const LEGEND = "unknown = nobody reported it · ? = a part is unknown, or charged without a receipt";
+const LEGEND =
+  "unknown = nobody reported it, or no price for it · ~ = estimated, charged without a receipt · ? = a part is unknown, or charged without a receipt";
 
 /** Control characters, invisible ones that reorder what is beside them, and separators of lines. */
 const OBEYED = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
@@ -34,8 +36,46 @@ export function amount(text: string | null): string {
 export function reported(text: string | null, known: boolean | null): string {
   if (known === null) return NOTHING;
   if (known) return amount(text);
-  return text === null || /^-?0(?:\.0*)?$/.test(text) ? UNKNOWN : `${amount(text)} ?`;
+  return text === null || ZERO.test(text) ? UNKNOWN : `${amount(text)} ?`;
 }
+
+/** Dollars by what they rest on, as the views have them. */
+export interface Dollars {
+  /** Receipts and estimates; null where nobody could say any. */
+  readonly usd: string | null;
+  readonly usd_known: boolean;
+  /** Charged without a receipt. */
+  readonly estimated_usd: string;
+  /** Events that nobody could price: nothing is charged for them. */
+  readonly unknown_usd_events: string;
+}
+
+/** Dollars, marked as estimated where a part is, and as partly unknown where events are missing in them. */
+export function dollars({
+  usd,
+  usd_known: known,
+  estimated_usd: estimated,
+  unknown_usd_events: unknown,
+}: Dollars): string {
+  if (known) return amount(usd ?? "0");
+  const isMissing = unknown !== "0";
+  if (isMissing && (usd === null || ZERO.test(usd))) return UNKNOWN;
+  const shown = `${ZERO.test(estimated) && isMissing ? "" : "~"}${amount(usd ?? "0")}`;
+  return isMissing ? `${shown} ?` : shown;
+}
+
+/** The columns of dollars by what they rest on. */
+export const DOLLARS = ["receipts", "estimates", "unknown events"] as const;
+
+/** Their cells. */
+export function dollarParts(
+  row: Pick<Dollars, "estimated_usd" | "unknown_usd_events"> & { receipt_usd: string },
+): string[] {
+  const { receipt_usd: receipts, estimated_usd: estimates, unknown_usd_events: unknown } = row;
+  return [amount(receipts), ZERO.test(estimates) ? "0" : `~${amount(estimates)}`, amount(unknown)];
+}
+
+const ZERO = /^-?0(?:\.0*)?$/;
 
 /** An instant to the second, in UTC: the same on every machine. */
 export function instant(at: Date | null): string {
@@ -64,7 +104,7 @@ export function printTable(title: string, head: readonly string[], rows: readonl
   // Escaped before it is measured and drawn: the line breaks of the drawing are ours.
   table.push(...rows.map((row) => row.map((cell) => [cell].flat().map(visible).join("\n"))));
   print(title, ...table.toString().split("\n"));
-  legendIsOwed ||= rows.flat(2).some((cell) => cell === UNKNOWN || cell.endsWith(" ?"));
+  legendIsOwed ||= rows.flat(2).some((cell) => cell === UNKNOWN || cell.endsWith(" ?") || /^~-?\d/.test(cell));
 }
 
 /** Lines for people; one that is empty without any. */

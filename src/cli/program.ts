@@ -4,9 +4,14 @@ import { Command, CommanderError } from "commander";
 import { addAudit } from "./commands/audit.js";
 import { addBreakdown } from "./commands/breakdown.js";
 import { addExpire } from "./commands/expire.js";
+import { addExport } from "./commands/export.js";
+import { addGate } from "./commands/gate.js";
+import { addHealth } from "./commands/health.js";
 import { addImport } from "./commands/import.js";
 import { addMigrate } from "./commands/migrate.js";
+import { addPlan } from "./commands/plan.js";
 import { addPool } from "./commands/pool.js";
+import { addPrices } from "./commands/prices.js";
 import { addRefusals } from "./commands/refusals.js";
 import { addRole } from "./commands/role.js";
 import { addRuns } from "./commands/runs.js";
@@ -15,14 +20,16 @@ import { addTail } from "./commands/tail.js";
 import { addTenant } from "./commands/tenant.js";
 import { addTrajectory } from "./commands/trajectory.js";
 import { addUsage } from "./commands/usage.js";
+import { addVerifyExport } from "./commands/verify-export.js";
 import { EXIT, USAGE } from "./errors.js";
 import { printError, printJsonError } from "./output.js";
 
 const AFTERWORD = `
 Exit codes:
-  0  done; for audit: the books are right
-  1  failed, or the ledger answered with a refusal or an error; for audit: something is wrong
+  0  done; for audit: the books are right; for verify-export: the file is proven
+  1  failed, or the ledger answered with a refusal or an error; for audit and verify-export: something is wrong
   2  not a call this program knows: a verb, an argument or an option is wrong or missing
+  10, 11  of gate: the arms are unequal, inconclusive
 
 Environment:
   DATABASE_URL         the database; without it an embedded Postgres, started as needed
@@ -62,8 +69,20 @@ function messageOf({ code, message }: CommanderError): string {
 function createProgram(json: boolean): Command {
   const { version, description } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const program = new Command("agent-ledger").description(description).version(version);
-  for (const add of [addStart, addMigrate, addTenant, addRole, addPool, addExpire, addImport]) add(program);
-  for (const add of [addRuns, addTrajectory, addBreakdown, addUsage, addRefusals, addAudit, addTail]) add(program);
+  for (const add of [addStart, addMigrate, addTenant, addRole, addPool, addExpire]) add(program);
+  for (const add of [addImport, addPrices, addPlan, addExport, addVerifyExport]) add(program);
+  for (const add of [
+    addRuns,
+    addTrajectory,
+    addBreakdown,
+    addUsage,
+    addGate,
+    addRefusals,
+    addHealth,
+    addAudit,
+    addTail,
+  ])
+    add(program);
   program.addHelpText("after", AFTERWORD);
   withThrownErrors(program, json ? () => {} : printUsageError);
   return program;

@@ -1,6 +1,6 @@
 /** Progress of long work, on standard error: a bar for people at a terminal, lines where there is none, nothing with --json. */
 import { SingleBar } from "cli-progress";
-import { printError, visible } from "./output.js";
+import { amount, printError, visible } from "./output.js";
 
 /** Where an import stands. */
 export interface Progress {
@@ -51,5 +51,15 @@ function plainLines(): ProgressBar {
       printError(`importing: step ${done} of ${total}, ${session}`);
     },
     stop: () => {},
+  };
+}
+
+/** Says every few seconds how far long work has come, such as `Exported 12,000 lines`; says nothing of short work. */
+export function lineCounter(done: string, { json }: { readonly json?: true }): (lines: number) => void {
+  let last = Date.now();
+  return (lines) => {
+    if (json || Date.now() - last < PAUSE_MS) return;
+    last = Date.now();
+    printError(`${done} ${amount(String(lines))} lines`);
   };
 }

@@ -23,8 +23,8 @@ const INT8 = 20;
 const NUMERIC = 1700;
 const DATE = 1082;
 
-/** Booleans, 32-bit integers, JSON, arrays of text, instants: as `pg` itself reads them, whatever the application registers later. */
-const PINNED = [16, 23, 114, 1009, 1184, 3802].map((oid) => [oid, pg.types.getTypeParser(oid)] as const);
+/** Booleans, bytes, 32-bit integers, JSON, arrays of text, instants: as `pg` itself reads them, whatever the application registers later. */
+const PINNED = [16, 17, 23, 114, 1009, 1184, 3802].map((oid) => [oid, pg.types.getTypeParser(oid)] as const);
 
 /**
  * Parsers of these connections only. 64-bit integers and numerics stay the strings Postgres sent,

@@ -4,6 +4,41 @@
  * Generated from the database by `npm run db:snapshot` (view-types.ts); a test fails when it is stale.
  */
 
+/** What the arms of experiments cost, over the runs that count. */
+export interface ArmCostsRow {
+  readonly tenant_id: string;
+  readonly experiment: string;
+  readonly arm: string;
+  readonly runs: string;
+  readonly left_out_runs: string;
+  readonly iterations: string;
+  readonly input_tokens: string;
+  readonly output_tokens: string;
+  readonly cache_read_tokens: string;
+  readonly cache_write_tokens: string;
+  readonly reasoning_tokens: string;
+  readonly charged_tokens: string;
+  readonly usd: string;
+  readonly ms: string;
+  readonly uncertain_tokens: string;
+  readonly uncertain_iterations: string;
+  readonly uncertain_usd: string;
+  readonly tokens_known: boolean;
+  readonly usd_known: boolean;
+  readonly receipt_usd: string;
+  readonly estimated_usd: string;
+  readonly unknown_usd_events: string;
+  readonly unknown_tokens_events: string;
+  readonly open_holds: string;
+  /** null: mixed, its runs count tokens in different units */
+  readonly token_charge: "total" | "uncached" | null;
+  readonly resolved_runs: string;
+  readonly judged_runs: string;
+  readonly errored_runs: string;
+  readonly left_out_charged_tokens: string;
+  readonly left_out_usd: string;
+}
+
 /** What is wrong: tenant, pool, rule, detail. Zero rows = healthy. */
 export interface AuditRow {
   readonly tenant_id: string;
@@ -11,6 +46,15 @@ export interface AuditRow {
   readonly pool_id: string | null;
   readonly rule: string;
   readonly detail: unknown;
+}
+
+/** Artifacts: sha256:<hex> of the bytes, and the bytes. */
+export interface BlobsRow {
+  readonly tenant_id: string;
+  readonly blob_id: string;
+  readonly bytes: number;
+  readonly body: Buffer;
+  readonly stored_at: Date;
 }
 
 /** Balances now: total = free + reserved + committed where capped. */
@@ -34,6 +78,33 @@ export interface ChannelsRow {
   readonly payer_pool_id: string | null;
 }
 
+/** One row per tenant: what is open, what waits, and what of its spend is unknown or uncertain. */
+export interface HealthRow {
+  readonly tenant_id: string;
+  readonly open_pools: string;
+  readonly sealed_channels: string;
+  readonly frozen_pools: string;
+  readonly open_holds: string;
+  /** null: no open hold */
+  readonly oldest_hold_at: Date | null;
+  /** null: no open hold */
+  readonly oldest_hold_node_id: string | null;
+  /** null: no open hold */
+  readonly oldest_hold_ms: string | null;
+  readonly leases_passed: string;
+  readonly events: string;
+  /** null: nothing was spent */
+  readonly unknown_tokens_share: string | null;
+  /** null: nothing was spent */
+  readonly unknown_usd_share: string | null;
+  /** null: no tokens were charged */
+  readonly uncertain_tokens_share: string | null;
+  /** null: no dollars were charged */
+  readonly uncertain_usd_share: string | null;
+  readonly refusals_24h: string;
+  readonly retries_24h: string;
+}
+
 /** Every event, append-only, dense seq per pool. */
 export interface JournalRow {
   readonly tenant_id: string;
@@ -55,6 +126,7 @@ export interface JournalRow {
     | "thawed"
     | "closed"
     | "judged"
+    | "planned"
     | "drawn";
   readonly operation_id: string;
   /** null: outside any run */
@@ -125,6 +197,8 @@ export interface JournalRow {
   readonly corrects_seq: string | null;
   /** null: not stated */
   readonly infra: boolean | null;
+  /** null: nothing consumed */
+  readonly cache_write_1h_tokens: string | null;
 }
 
 /** Every node with status, hold, lease and end. */
@@ -166,6 +240,17 @@ export interface NodesRow {
   readonly dispatched_at: Date | null;
   /** null: not ended */
   readonly ended_at: Date | null;
+}
+
+/** Plans of experiments, as registered; the bytes are the blob of plan_ref. */
+export interface PlansRow {
+  readonly tenant_id: string;
+  readonly experiment: string;
+  readonly plan_ref: string;
+  readonly pool_id: string;
+  readonly seq: string;
+  readonly registered_at: Date;
+  readonly registered_by: string;
 }
 
 /** The last seq of each pool: what has moved. */
@@ -221,6 +306,7 @@ export interface PostingsRow {
     | "thawed"
     | "closed"
     | "judged"
+    | "planned"
     | "drawn";
   readonly operation_id: string;
   /** null: outside any run */
@@ -233,6 +319,69 @@ export interface PostingsRow {
   readonly uncertain: string;
   readonly effective_at: Date;
   readonly recorded_at: Date;
+  readonly remainder: string;
+}
+
+/** Price books: how many prices, where from, which is current. */
+export interface PriceBooksRow {
+  readonly tenant_id: string;
+  readonly book: string;
+  /** null: not stated */
+  readonly source: string | null;
+  readonly prices: string;
+  readonly current: boolean;
+  readonly recorded_at: Date;
+  readonly recorded_by: string;
+}
+
+/** Every call under every price book: usd beside what was booked. */
+export interface PricedUsageRow {
+  readonly tenant_id: string;
+  readonly book: string;
+  /** null: outside any run */
+  readonly run_id: string | null;
+  readonly pool_id: string;
+  readonly seq: string;
+  readonly node_id: string;
+  /** null: not stated */
+  readonly provider: string | null;
+  /** null: not stated */
+  readonly model: string | null;
+  /** null: not stated */
+  readonly provider_request_id: string | null;
+  /** null: not stated */
+  readonly purpose: "turn" | "compaction" | "failed" | "tool" | null;
+  readonly effective_at: Date;
+  readonly input_tokens: string;
+  readonly output_tokens: string;
+  readonly cache_read_tokens: string;
+  readonly cache_write_tokens: string;
+  readonly cache_write_1h_tokens: string;
+  readonly reasoning_tokens: string;
+  readonly tokens_known: boolean;
+  /** null: unknown, nothing was charged */
+  readonly booked_usd: string | null;
+  readonly booked_usd_known: boolean;
+  /** null: the book cannot tell */
+  readonly usd: string | null;
+}
+
+/** Price per provider, model, token class, size of the call and time. */
+export interface PricesRow {
+  readonly tenant_id: string;
+  readonly book: string;
+  readonly provider: string;
+  readonly match: "exact" | "dated" | "prefix" | "contains";
+  readonly model: string;
+  readonly token_class: "input" | "cache_read" | "cache_write" | "cache_write_1h" | "output" | "reasoning" | "request";
+  readonly above_input_tokens: string;
+  /** null: since ever */
+  readonly valid_from: Date | null;
+  /** null: until further notice */
+  readonly valid_to: Date | null;
+  readonly usd_per_million: string;
+  /** null: not stated */
+  readonly source: string | null;
 }
 
 /** Refused operations: pool, label, reason, shortfall, when. */
@@ -255,6 +404,62 @@ export interface RefusalsRow {
     | "not-free";
   readonly shortfall: unknown;
   readonly at: Date;
+}
+
+/** What each run of an experiment cost, and whether it counts. */
+export interface RunCostsRow {
+  readonly tenant_id: string;
+  readonly experiment: string;
+  readonly arm: string;
+  /** null: not stated */
+  readonly task: string | null;
+  /** null: not stated */
+  readonly replicate: string | null;
+  readonly run_id: string;
+  /** null: it counts; infra: judged so; paired: an infra run has the same task and replicate */
+  readonly left_out: string | null;
+  /** null: not ended */
+  readonly outcome: string | null;
+  /** null: not judged */
+  readonly resolved: boolean | null;
+  readonly opened_at: Date;
+  readonly token_charge: "total" | "uncached";
+  readonly iterations: string;
+  readonly input_tokens: string;
+  readonly output_tokens: string;
+  readonly cache_read_tokens: string;
+  readonly cache_write_tokens: string;
+  readonly reasoning_tokens: string;
+  readonly charged_tokens: string;
+  readonly usd: string;
+  readonly ms: string;
+  readonly uncertain_tokens: string;
+  readonly uncertain_iterations: string;
+  readonly uncertain_usd: string;
+  readonly tokens_known: boolean;
+  readonly usd_known: boolean;
+  readonly receipt_usd: string;
+  readonly estimated_usd: string;
+  readonly unknown_usd_events: string;
+  readonly unknown_tokens_events: string;
+  readonly open_holds: string;
+  /** null: nothing spent */
+  readonly first_spend_at: Date | null;
+}
+
+/** What each run would cost under each price book. */
+export interface RunPricesRow {
+  readonly tenant_id: string;
+  readonly run_id: string;
+  readonly book: string;
+  readonly calls: string;
+  readonly unpriced_calls: string;
+  /** null: the book can price none of its calls */
+  readonly usd: string | null;
+  readonly usd_known: boolean;
+  /** null: nothing of it is known */
+  readonly booked_usd: string | null;
+  readonly booked_usd_known: boolean;
 }
 
 /** Runs: label, experiment, outcome, judgement. */
@@ -288,6 +493,56 @@ export interface RunsRow {
   readonly judged_at: Date | null;
 }
 
+/** Children of runs that have ended, with their artifact and their place in the order of delivery. */
+export interface SettlementsRow {
+  readonly tenant_id: string;
+  readonly run_id: string;
+  readonly pool_id: string;
+  readonly node_id: string;
+  readonly seq: string;
+  /** null: not delivered */
+  readonly cursor: string | null;
+  /** null: not delivered */
+  readonly delivered_at: Date | null;
+  /** null: not delivered */
+  readonly delivered_seq: string | null;
+  readonly label: string;
+  /** null: not stated */
+  readonly runtime: string | null;
+  /** null: none */
+  readonly key: string | null;
+  readonly driver: boolean;
+  readonly outcome: string;
+  readonly late: boolean;
+  /** null: none */
+  readonly out_ref: string | null;
+  /** null: none */
+  readonly verdict: unknown;
+  /** null: not stated */
+  readonly reason: string | null;
+  /** null: not stated */
+  readonly infra: boolean | null;
+  readonly iterations: string;
+  readonly input_tokens: string;
+  readonly output_tokens: string;
+  readonly cache_read_tokens: string;
+  readonly cache_write_tokens: string;
+  readonly reasoning_tokens: string;
+  readonly charged_tokens: string;
+  /** null: unknown */
+  readonly usd: string | null;
+  readonly ms: string;
+  readonly uncertain_tokens: string;
+  readonly uncertain_iterations: string;
+  readonly uncertain_usd: string;
+  readonly tokens_known: boolean;
+  readonly usd_known: boolean;
+  /** null: none */
+  readonly resources: unknown;
+  readonly effective_at: Date;
+  readonly recorded_at: Date;
+}
+
 /** Three rows per run: driver_inference, child_work, total. */
 export interface SpentBreakdownRow {
   readonly tenant_id: string;
@@ -307,6 +562,9 @@ export interface SpentBreakdownRow {
   readonly uncertain_usd: string;
   readonly tokens_known: boolean;
   readonly usd_known: boolean;
+  readonly receipt_usd: string;
+  readonly estimated_usd: string;
+  readonly unknown_usd_events: string;
 }
 
 /** The tree of each run with own and rolled-up spend. */
@@ -350,6 +608,23 @@ export interface TrajectoryRow {
   readonly rolled_up_usd_known: boolean;
 }
 
+/** Usage of the turns in which a tool was called; a turn with several tools counts in each. */
+export interface UsageByToolRow {
+  readonly tenant_id: string;
+  /** null: outside any run */
+  readonly run_id: string | null;
+  readonly tool: string;
+  readonly calls: string;
+  readonly events: string;
+  readonly charged_tokens: string;
+  /** null: nothing of it is known */
+  readonly usd: string | null;
+  readonly tokens_known: boolean;
+  readonly usd_known: boolean;
+  readonly first_at: Date;
+  readonly last_at: Date;
+}
+
 /** Usage per day, provider, model, purpose and tags. */
 export interface UsageDailyRow {
   readonly tenant_id: string;
@@ -378,6 +653,9 @@ export interface UsageDailyRow {
   readonly uncertain_usd: string;
   readonly tokens_known: boolean;
   readonly usd_known: boolean;
+  readonly receipt_usd: string;
+  readonly estimated_usd: string;
+  readonly unknown_usd_events: string;
 }
 
 /** What prices and attribution read: one row per line, or per event without lines. */
@@ -406,6 +684,7 @@ export interface UsageLinesRow {
     | "thawed"
     | "closed"
     | "judged"
+    | "planned"
     | "drawn";
   readonly operation_id: string;
   /** null: not stated */
@@ -437,21 +716,33 @@ export interface UsageLinesRow {
   readonly resources: unknown;
   readonly effective_at: Date;
   readonly recorded_at: Date;
+  readonly cache_write_1h_tokens: string;
 }
 
 /** Every view by its name. */
 export interface LedgerViews {
+  readonly arm_costs: ArmCostsRow;
   readonly audit: AuditRow;
+  readonly blobs: BlobsRow;
   readonly channels: ChannelsRow;
+  readonly health: HealthRow;
   readonly journal: JournalRow;
   readonly nodes: NodesRow;
+  readonly plans: PlansRow;
   readonly pool_heads: PoolHeadsRow;
   readonly pools: PoolsRow;
   readonly postings: PostingsRow;
+  readonly price_books: PriceBooksRow;
+  readonly priced_usage: PricedUsageRow;
+  readonly prices: PricesRow;
   readonly refusals: RefusalsRow;
+  readonly run_costs: RunCostsRow;
+  readonly run_prices: RunPricesRow;
   readonly runs: RunsRow;
+  readonly settlements: SettlementsRow;
   readonly spent_breakdown: SpentBreakdownRow;
   readonly trajectory: TrajectoryRow;
+  readonly usage_by_tool: UsageByToolRow;
   readonly usage_daily: UsageDailyRow;
   readonly usage_lines: UsageLinesRow;
 }

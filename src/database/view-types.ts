@@ -21,6 +21,7 @@ const TYPES: Readonly<Record<string, string>> = {
   date: "string",
   int4: "number",
   bool: "boolean",
+  bytea: "Buffer",
   timestamptz: "Date",
   jsonb: "unknown",
   _text: "string[]",

@@ -42,6 +42,16 @@ export function sum(amounts: Iterable<Amount>): string {
   return plain(total);
 }
 
+/** An amount as the views give it, to calculate with exactly. */
+export function exact(text: string): Big {
+  return new Decimal(text);
+}
+
+/** An exact amount as text, in its one form. */
+export function textOf(amount: Big): string {
+  return plain(amount);
+}
+
 /** A whole number as the views give it: a safe integer as a number, a larger one as the text it came as. */
 export function wholeNumber(text: string): number | string {
   const number = Number(text);

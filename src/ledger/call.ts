@@ -2,6 +2,7 @@
 import type pg from "pg";
 import { exactTypes } from "../database/connect.js";
 import type { JournalRow } from "../database/schema.generated.js";
+import type { CheckedPrice } from "./prices.js";
 import type { Answer, Operation } from "./protocol.js";
 
 /** What a call needs of a connection. */
@@ -12,6 +13,9 @@ export type Queryable = Pick<pg.ClientBase, "query">;
  * locks of others is included, so it is long.
  */
 const ANSWER_TIMEOUT_MS = 60_000;
+
+/** A whole catalogue is thousands of prices. */
+const BOOK_TIMEOUT_MS = 300_000;
 
 /** What `pg` takes besides what its types say. */
 type TimedQuery = pg.QueryConfig & { readonly query_timeout: number };
@@ -57,6 +61,11 @@ export async function begin(client: Queryable): Promise<void> {
   await client.query(timed("begin isolation level serializable", []));
 }
 
+/** Begins a transaction that sees one state of the database and writes nothing. */
+export async function beginReading(client: Queryable): Promise<void> {
+  await client.query(timed("begin isolation level repeatable read read only", []));
+}
+
 /** Ends it; answers what the server did, which is ROLLBACK where the transaction had failed. */
 export async function commit(client: Queryable): Promise<string> {
   return (await client.query(timed("commit", []))).command;
@@ -78,6 +87,13 @@ export async function takeOver(client: Queryable, tenantId: string, pools: reado
   await client.query(
     timed("select ledger.take_over(p_tenant_id => $1::text, p_pool_ids => $2::text[])", [tenantId, pools]),
   );
+}
+
+/** `ledger.put_blob`: stores an artifact and answers its reference. */
+export async function putBlob(client: Queryable, tenantId: string, body: Uint8Array): Promise<string> {
+  const text = "select ledger.put_blob(p_tenant_id => $1::text, p_body => $2::bytea) as ref";
+  const { rows } = await client.query<{ ref: string }>(timed(text, [tenantId, Buffer.from(body)]));
+  return rows[0]?.ref ?? "";
 }
 
 /** What to read of the feed: all of the tenant, a run or a pool. */
@@ -111,6 +127,31 @@ export async function follow(client: Queryable, tenantId: string): Promise<void>
 /** `ledger.announce`: tells those who follow the tenant that there is something to read. */
 export async function announce(client: Queryable, tenantId: string): Promise<void> {
   await client.query(timed("select ledger.announce(p_tenant_id => $1::text)", [tenantId], HINT_TIMEOUT_MS));
+}
+
+/** `ledger.note_retries`: so many calls were repeated since the last time. Writers and administrators. */
+export async function noteRetries(client: Queryable, tenantId: string, retries: number): Promise<void> {
+  const text = "select ledger.note_retries(p_tenant_id => $1::text, p_retries => $2::integer)";
+  await client.query(timed(text, [tenantId, retries], HINT_TIMEOUT_MS));
+}
+
+/** `ledger.put_prices`: writes a book of prices, once. Answers what the function does. */
+export async function putPrices(
+  client: Queryable,
+  tenantId: string,
+  book: string,
+  prices: readonly CheckedPrice[],
+  source: string | null,
+): Promise<number> {
+  const text = `select ledger.put_prices(
+    p_tenant_id => $1::text, p_book => $2::text, p_prices => $3::jsonb, p_source => $4::text) as prices`;
+  const query = timed(text, [tenantId, book, JSON.stringify(prices), source], BOOK_TIMEOUT_MS);
+  return (await client.query<{ prices: number }>(query)).rows[0]?.prices ?? 0;
+}
+
+/** `ledger.use_prices`: from now on calls are priced from that book; null = from none. */
+export async function usePrices(client: Queryable, tenantId: string, book: string | null): Promise<void> {
+  await client.query(timed("select ledger.use_prices(p_tenant_id => $1::text, p_book => $2::text)", [tenantId, book]));
 }
 
 /** `ledger.create_tenant`, by an administrator. */

@@ -15,6 +15,7 @@ const SPEND_FIELDS = {
   output_tokens: canonicalCount,
   cache_read_tokens: canonicalCount,
   cache_write_tokens: canonicalCount,
+  cache_write_1h_tokens: canonicalCount,
   reasoning_tokens: canonicalCount,
   ms: canonicalCount,
   usd: canonicalDecimal,

@@ -165,8 +165,7 @@ const READ_TIMEOUT_MS = 300_000;
  * Connections in the form Kysely asks for. Values are read alike even where the application's pool, or `pg` itself, has parsers
  * of its own.
  */
-export function kyselyPool(connect: () => Promise<Lent>): PostgresPool {
-  const types = exactTypes();
+export function kyselyPool(connect: () => Promise<Lent>, types: pg.TypeOverrides = exactTypes()): PostgresPool {
   return {
     async connect() {
       const client = await connect();

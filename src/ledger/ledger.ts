@@ -1,11 +1,13 @@
 /** The typed client of one tenant: calls of functions and reads of views, retried, coalesced and told apart by error. */
 import { AsyncLocalStorage } from "node:async_hooks";
-import { Kysely, PostgresDialect, type Selectable } from "kysely";
+import { Kysely, PostgresDialect } from "kysely";
 import pLimit, { type LimitFunction } from "p-limit";
 import type pg from "pg";
 import { migrate } from "../database/migrate.js";
 import type { MigrateOptions } from "../database/migrate-options.js";
-import type { LedgerViews, SpentBreakdownRow, TrajectoryRow } from "../database/schema.generated.js";
+import type { LedgerViews } from "../database/schema.generated.js";
+import type { Access } from "./access.js";
+import { Books } from "./books.js";
 import { BudgetPool } from "./budget-pool.js";
 import { submit } from "./call.js";
 import { Caller } from "./caller.js";
@@ -18,8 +20,8 @@ import { feedSource } from "./feed-source.js";
 import { Announcer, Listener } from "./hints.js";
 import { Leases } from "./leases.js";
 import { type OpenPoolOptions, openPool } from "./open-pool.js";
+import type { LedgerOptions, LedgerStatistics } from "./options.js";
 import type { Answer, Budget, Operation } from "./protocol.js";
-import type { RetryCounts } from "./retry.js";
 import {
   operations as anyOperations,
   applyOptions,
@@ -31,26 +33,7 @@ import {
 import { on, type TransactionLedger, type Work, withTransaction } from "./transaction.js";
 import type { ApplyOptions, Writer } from "./writer.js";
 
-/** Where the ledger is and whose it is. */
-export interface LedgerOptions {
-  /** `postgres://user:password@host:port/database`. Without it and `pool`: DATABASE_URL, else the embedded server. */
-  readonly connectionString?: string;
-  /** A pool of the application's; it stays the application's to end. */
-  readonly pool?: pg.Pool;
-  readonly tenantId: string;
-  /** Whether calls on one pool are grouped (default). Without it each `apply` is a call of its own. */
-  readonly coalesce?: boolean;
-}
-
-/** What the client has done so far. */
-export interface LedgerStatistics {
-  /** Calls of `ledger.submit` that were answered. */
-  readonly calls: number;
-  /** Operations in them. */
-  readonly operations: number;
-  /** Repetitions, by reason. */
-  readonly retries: Readonly<RetryCounts>;
-}
+export type { LedgerOptions, LedgerStatistics } from "./options.js";
 
 /** Operations in one call at most, as the database has it. */
 const ATOMIC_MOST = 1_000;
@@ -59,7 +42,7 @@ const ATOMIC_MOST = 1_000;
 const MOST_AT_ONCE = 6;
 
 /** A tenant's ledger. Made by `createLedger`. */
-export class Ledger {
+export class Ledger extends Books {
   readonly tenantId: string;
   /** The views of schema `ledger` by their bare names; numbers of 64 bits and more are exact text. */
   readonly db: Kysely<LedgerViews>;
@@ -79,10 +62,11 @@ export class Ledger {
   #operations = 0;
 
   constructor(options: LedgerOptions) {
+    super();
     const { tenantId, coalesce = true } = parse(ledgerOptions, options, "options");
     this.tenantId = tenantId;
     this.#connections = connections(options);
-    this.#caller = new Caller(this.#connections);
+    this.#caller = new Caller(this.#connections, tenantId);
     // Calls and transactions keep a connection while they wait: those that read beside them, and the listener, must find one.
     const atOnce = Math.min(MOST_AT_ONCE, Math.max(1, Math.floor((this.#connections.size - 4) / 2)));
     this.#transactions = pLimit(atOnce);
@@ -144,40 +128,13 @@ export class Ledger {
       return this.#inside.run(new Set(pools), () => work(client, inside)).finally(giveBack);
     };
     const attempts = { counts: retries, patience: () => this.#caller.patience() };
-    return this.#track(
-      this.#transactions(() => withTransaction(this.#connections, this.tenantId, pools, run, attempts)),
-    );
+    const begin = (): Promise<T> => withTransaction(this.#connections, this.tenantId, pools, run, attempts);
+    return this.#track(this.#caller.noting(this.#transactions(begin)));
   }
 
   /** The ledger in a serializable transaction that the caller has begun on that connection. */
   on(client: pg.ClientBase): TransactionLedger {
     return on(client, this.tenantId);
-  }
-
-  /** The nodes of a run in tree order, each with its own and its rolled-up spend. */
-  trajectory(runId: string): Promise<Selectable<TrajectoryRow>[]> {
-    return this.#caller.read(() =>
-      this.db
-        .selectFrom("trajectory")
-        .selectAll()
-        .where("tenant_id", "=", this.tenantId)
-        .where("run_id", "=", runId)
-        .orderBy("path")
-        .execute(),
-    );
-  }
-
-  /** A run's three rows: `driver_inference`, `child_work`, `total`. */
-  spentBreakdown(runId: string): Promise<Selectable<SpentBreakdownRow>[]> {
-    return this.#caller.read(() =>
-      this.db
-        .selectFrom("spent_breakdown")
-        .selectAll()
-        .where("tenant_id", "=", this.tenantId)
-        .where("run_id", "=", runId)
-        .orderBy((row) => row.case("source").when("driver_inference").then(1).when("child_work").then(2).else(3).end())
-        .execute(),
-    );
   }
 
   /**
@@ -221,9 +178,14 @@ export class Ledger {
     this.#ending.abort();
     this.#leases.stop();
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
-    await this.#announcer.flush();
+    await Promise.all([this.#announcer.flush(), this.#caller.flush()]);
     await this.#listener.close();
     await this.#connections.end();
+  }
+
+  protected access(): Access {
+    const track = <T>(work: Promise<T>): Promise<T> => this.#track(work);
+    return { caller: this.#caller, connections: this.#connections, writer: this.#writer, track };
   }
 
   async #send(operations: readonly Operation[], options: ApplyOptions & { lane?: string } = {}): Promise<Answer[]> {

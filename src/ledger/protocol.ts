@@ -71,6 +71,8 @@ export interface Spend {
   readonly output_tokens?: Amount | undefined;
   readonly cache_read_tokens?: Amount | undefined;
   readonly cache_write_tokens?: Amount | undefined;
+  /** The part of `cache_write_tokens` that was asked to be kept for an hour. */
+  readonly cache_write_1h_tokens?: Amount | undefined;
   readonly reasoning_tokens?: Amount | undefined;
   readonly usd?: Amount | undefined;
   readonly usd_known?: boolean | undefined;

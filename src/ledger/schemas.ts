@@ -4,7 +4,7 @@ import { canonicalDecimal } from "./amounts.js";
 import { LedgerError } from "./errors.js";
 
 /** Text of 1 to 200 characters, as the database's own rule for ids. */
-const id = z
+export const id = z
   .string()
   .min(1)
   .max(200)
@@ -40,6 +40,7 @@ const spendFields = {
   output_tokens: notNegative.optional(),
   cache_read_tokens: notNegative.optional(),
   cache_write_tokens: notNegative.optional(),
+  cache_write_1h_tokens: notNegative.optional(),
   reasoning_tokens: notNegative.optional(),
   usd: notNegative.optional(),
   usd_known: z.boolean().optional(),
@@ -181,7 +182,7 @@ export const observeOptions = z.strictObject({
   ...any,
   ...attribution,
   turn: z.number().int().nonnegative().optional(),
-  toolCalls: z.array(z.string()).optional(),
+  toolCalls: z.array(z.string()).readonly().optional(),
   detail: z.unknown().optional(),
 });
 

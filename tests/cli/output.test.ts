@@ -1,7 +1,7 @@
 /** How amounts, unknowns, bars and trees look. */
 import { describe, expect, it } from "vitest";
 import { channelBar, shareBar } from "../../src/cli/bars.js";
-import { amount, instant, reported, visible } from "../../src/cli/output.js";
+import { amount, dollars, instant, reported, visible } from "../../src/cli/output.js";
 import { drawParts, drawTree } from "../../src/cli/tree.js";
 
 describe("amounts", () => {
@@ -30,6 +30,19 @@ describe("amounts", () => {
     ["5", null, "–"],
   ])("%s, known: %s, is printed as %s", (text, known, printed) => {
     expect(reported(text, known)).toBe(printed);
+  });
+
+  it.each([
+    [{ usd: "0.5", usd_known: true, estimated_usd: "0", unknown_usd_events: "0" }, "0.5"],
+    [{ usd: null, usd_known: true, estimated_usd: "0", unknown_usd_events: "0" }, "0"],
+    [{ usd: "1234.5", usd_known: false, estimated_usd: "0.5", unknown_usd_events: "0" }, "~1,234.5"],
+    [{ usd: "1234.5", usd_known: false, estimated_usd: "0.5", unknown_usd_events: "2" }, "~1,234.5 ?"],
+    [{ usd: "0.5", usd_known: false, estimated_usd: "0", unknown_usd_events: "1" }, "0.5 ?"],
+    [{ usd: "0.00", usd_known: false, estimated_usd: "0", unknown_usd_events: "1" }, "unknown"],
+    [{ usd: null, usd_known: false, estimated_usd: "0", unknown_usd_events: "1" }, "unknown"],
+    [{ usd: "0", usd_known: false, estimated_usd: "0", unknown_usd_events: "0" }, "~0"],
+  ])("dollars %j are printed as %s", (spent, printed) => {
+    expect(dollars(spent)).toBe(printed);
   });
 
   it("instants are to the second, in UTC", () => {

@@ -43,7 +43,7 @@ it.each([
 it("lists every verb, the exit codes and the environment in its help, and knows its version", async () => {
   const { code, stdout } = await runProcess(["--help"]);
   expect(code).toBe(0);
-  for (const verb of "start migrate tenant role pool expire import runs trajectory breakdown usage refusals audit tail".split(
+  for (const verb of "start migrate tenant role pool expire import prices plan export verify-export runs trajectory breakdown usage gate refusals health audit tail".split(
     " ",
   )) {
     expect(stdout).toMatch(new RegExp(`^ {2}${verb}\\b`, "m"));

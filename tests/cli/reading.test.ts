@@ -37,10 +37,10 @@ describe("runs", () => {
     const { code, stdout, stderr } = await ledger.run("runs");
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(tableOf(stdout, "Runs").map((row) => [...row.slice(0, 2), ...row.slice(3)])).toEqual([
-      [RUN, "Fix the flaky checkout test", "done", "14", "90,600", "8,350", "0.6497 ?", "5"],
+      [RUN, "Fix the flaky checkout test", "done", "14", "90,600", "8,350", "~0.6497", "5"],
       ["dark", "dark", "open", "3", "9,007,199,254,740,991 ?", "7 ?", "unknown", "1"],
     ]);
-    expect(stdout).toContain("unknown = nobody reported it");
+    expect(stdout).toContain("unknown = nobody reported it, or no price for it");
   });
 
   it("gives exact texts as JSON, of the latest when asked", async () => {
@@ -81,10 +81,10 @@ describe("trajectory", () => {
       "│ └── Patch the retry loop     │",
       "└── Ask another vendor's agent │",
     ]);
-    expect(lines[1]).toContain("│ 98,950 │ 0.6497 ? │ ████████████████████  100% │");
+    expect(lines[1]).toContain("│ 98,950 │ ~0.6497 │ ████████████████████  100% │");
     // Its own dollars are all known, although a child's are not.
     expect(lines[1]).toContain("│  0.1203 │");
-    expect(lines[6]).toContain("│  0.25 ? │  6,100 │   0.25 ? │ █░░░░░░░░░░░░░░░░░░░  6.2% │");
+    expect(lines[6]).toContain("│   ~0.25 │  6,100 │   ~0.25 │ █░░░░░░░░░░░░░░░░░░░  6.2% │");
   });
 
   it("gives the view's rows and what is known of a node's own spend as JSON", async () => {
@@ -108,14 +108,14 @@ describe("breakdown", () => {
   it("splits the driver's inference by purpose and everything by model", async () => {
     const { stdout } = await ledger.run("breakdown", RUN);
     expect(tableOf(stdout, "Where the run's spend comes from")).toEqual([
-      ["driver inference", "7", "42,500", "21,250", "0", "2,670", "0.1694"],
-      ["└── turns", "7", "42,500", "21,250", "0", "2,670", "0.1694"],
-      ["child work", "7", "48,100", "0", "0", "5,680", "0.4803 ?"],
-      ["total", "14", "90,600", "21,250", "0", "8,350", "0.6497 ?"],
+      ["driver inference", "7", "42,500", "21,250", "0", "2,670", "0.1694", "0.1694", "0", "0"],
+      ["└── turns", "7", "42,500", "21,250", "0", "2,670", "0.1694", "0.1694", "0", "0"],
+      ["child work", "7", "48,100", "0", "0", "5,680", "~0.4803", "0.2303", "~0.25", "0"],
+      ["total", "14", "90,600", "21,250", "0", "8,350", "~0.6497", "0.3997", "~0.25", "0"],
     ]);
     expect(tableOf(stdout, "By model")).toEqual([
-      ["acme", "acme-small", "7", "48,100", "0", "0", "5,680", "0.4803 ?"],
-      ["acme", "acme-large", "7", "42,500", "21,250", "0", "2,670", "0.1694"],
+      ["acme", "acme-small", "7", "48,100", "0", "0", "5,680", "0.2303", "~0.25", "0"],
+      ["acme", "acme-large", "7", "42,500", "21,250", "0", "2,670", "0.1694", "0", "0"],
     ]);
     expect(stdout.match(/unknown = nobody/g)).toHaveLength(1);
   });
@@ -123,10 +123,10 @@ describe("breakdown", () => {
   it("takes unknown for unknown, never for zero", async () => {
     const { stdout } = await ledger.run("breakdown", "dark");
     expect(tableOf(stdout, "Where the run's spend comes from")).toEqual([
-      ["driver inference", "1", "9,007,199,254,740,991", "0", "0", "7", "unknown"],
-      ["└── compaction", "1", "9,007,199,254,740,991", "0", "0", "7", "unknown"],
-      ["child work", "2", "unknown", "unknown", "unknown", "unknown", "unknown"],
-      ["total", "3", "9,007,199,254,740,991 ?", "unknown", "unknown", "7 ?", "unknown"],
+      ["driver inference", "1", "9,007,199,254,740,991", "0", "0", "7", "unknown", "0", "0", "1"],
+      ["└── compaction", "1", "9,007,199,254,740,991", "0", "0", "7", "unknown", "0", "0", "1"],
+      ["child work", "2", "unknown", "unknown", "unknown", "unknown", "unknown", "0", "0", "1"],
+      ["total", "3", "9,007,199,254,740,991 ?", "unknown", "unknown", "7 ?", "unknown", "0", "0", "2"],
     ]);
     const report = await ledger.json<{ driver_by_purpose: unknown; children: unknown }>("breakdown", "dark");
     expect(report.driver_by_purpose).toMatchObject([
@@ -163,8 +163,11 @@ describe("breakdown", () => {
       "0",
       "1",
       "0.5",
+      "0.5",
+      "0",
+      "0",
     ]);
-    expect(tableOf(stdout, "By model")).toEqual([["–", "m", "1", "12", "0", "0", "1", "0.5"]]);
+    expect(tableOf(stdout, "By model")).toEqual([["–", "m", "1", "12", "0", "0", "1", "0.5", "0", "0"]]);
     expect(stdout).not.toContain("nobody reported");
   });
 });
@@ -187,6 +190,27 @@ describe("pool show", () => {
   });
 });
 
+describe("health", () => {
+  it("says what is open and what nobody reported", async () => {
+    await ledger.apply([
+      { op: "open_pool", operation_id: "h1", pool_id: "busy", channels: { tokens: { total: 100 } } },
+      { op: "spawn", operation_id: "h2", pool_id: "busy", node_id: "busy:w", label: "w", budget: { tokens: 1 } },
+    ]);
+    const { code, stdout, stderr } = await ledger.run("health");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const rows = new Map(tableOf(stdout, "Health of acme").map(([what = "", value = ""]) => [what, value]));
+    expect(rows.get("open holds")).toBe("1");
+    expect(rows.get("oldest hold")).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d · \d+ s · busy:w$/);
+    expect(rows.get("refusals in 24 hours")).toBe("1");
+    const document = await ledger.json<Record<string, unknown>>("health");
+    expect(document).toMatchObject({ tenant_id: "acme", open_holds: "1", oldest_hold_node_id: "busy:w" });
+    // The 0.25 of the month that nobody sent a receipt for, of all that was charged here.
+    expect(Number(document.uncertain_usd_share)).toBeGreaterThan(0.2);
+    await ledger.apply([{ op: "cancel", operation_id: "h3", node_id: "busy:w", reason: "done" }]);
+    expect(await ledger.json("health")).toMatchObject({ open_holds: "0", oldest_hold_ms: null });
+  });
+});
+
 describe("refusals, usage and audit", () => {
   it("lists who was refused what", async () => {
     const { stdout } = await ledger.run("refusals");
@@ -195,13 +219,21 @@ describe("refusals, usage and audit", () => {
       ["", "", "", "usd: 9 asked, 3.6584 free"],
     ]);
     expect(await ledger.json("refusals", "--pool", "dark")).toEqual([]);
+    expect(await ledger.run("refusals", "--pool", "dark")).toMatchObject({ code: 0, stdout: "Nothing was refused\n" });
+  });
+
+  it("says so where there is no such pool", async () => {
+    expect(await ledger.failure("refusals", "--pool", "nope")).toMatchObject({
+      exit: 1,
+      message: "Tenant acme has no pool nope: agent-ledger pool open nope opens one",
+    });
   });
 
   it("adds up per day, provider and model", async () => {
     const { stdout } = await ledger.run("usage");
     const today = new Date().toISOString().slice(0, 10);
     const rows = tableOf(stdout, "Usage per day").filter(([day]) => day === today);
-    expect(rows).toContainEqual([today, "acme", "acme-small", "48,100", "0", "0", "5,680", "0.4803 ?"]);
+    expect(rows).toContainEqual([today, "acme", "acme-small", "48,100", "0", "0", "5,680", "0.2303", "~0.25", "0"]);
     expect(rows).toContainEqual([
       today,
       "acme",
@@ -210,7 +242,9 @@ describe("refusals, usage and audit", () => {
       "21,250",
       "0",
       "2,677",
-      "0.1694 ?",
+      "0.1694",
+      "0",
+      "1",
     ]);
     const usage = await ledger.json<Record<string, unknown>[]>("usage");
     expect(usage.find(({ model }) => model === "acme-small")).toMatchObject({

@@ -24,11 +24,11 @@ function figures({ stdout }: Outcome): (string | undefined)[][] {
 }
 
 const SHOWN = [
-  ["driver inference", "153", "15,290,519", "38,905", "unknown"],
-  ["├── turns", "152", "15,121,271", "38,899", "unknown"],
-  ["└── compaction", "1", "169,248", "6", "unknown"],
-  ["child work", "3", "76,350", "3", "unknown"],
-  ["total", "156", "15,366,869", "38,908", "unknown"],
+  ["driver inference", "153", "15,290,519", "38,905", "~10.64248375"],
+  ["├── turns", "152", "15,121,271", "38,899", "~10.543396"],
+  ["└── compaction", "1", "169,248", "6", "~0.09908775"],
+  ["child work", "3", "76,350", "3", "~0.1684977"],
+  ["total", "156", "15,366,869", "38,908", "~10.81098145"],
 ];
 
 describe("start", () => {
@@ -38,8 +38,17 @@ describe("start", () => {
     expect(figures(first)).toEqual(SHOWN);
     expect(first.stdout).toContain("547 calls were new, 0 were corrected");
     expect(first.stdout).toContain("└── agent-a881341");
-    expect(first.stdout).toContain("The last 5 events");
+    expect(first.stdout).toContain("Its last 5 events");
     expect(first.stdout).toContain("Audit: 0 findings");
+    expect(tableOf(first.stdout, "Dollars, estimated from genai-prices@").at(-1)).toEqual([
+      "total",
+      "0",
+      "~27.1926911",
+      "1",
+    ]);
+    expect(first.stdout).toContain("Equal compute? Experiment memory: equal\n");
+    expect(first.stdout).toContain("Experiment model-size: unequal: the spread is larger");
+    expect(first.stdout).toContain("Experiment retries: inconclusive: usage is unknown");
     expect(first.stdout).toContain("npx agent-ledger trajectory");
 
     const [screen = ""] = readmeBlocks("").filter((text) => text.startsWith("Runs\n"));
@@ -57,7 +66,7 @@ describe("start", () => {
     const [, url] = /psql '(.+)'/.exec(await keeping.until(/psql '.+'\n/)) ?? [];
     const client = await connect(String(url));
     const text = "select count(*)::int as runs, current_user <> 'postgres' as plain from ledger.runs";
-    expect((await client.query(text)).rows).toEqual([{ runs: 4, plain: true }]);
+    expect((await client.query(text)).rows).toEqual([{ runs: 52, plain: true }]);
     await client.end();
 
     const { code, stdout, stderr } = await run(["start", "--json"], environment);
@@ -72,10 +81,13 @@ describe("start", () => {
       usd_known: false,
     });
     expect(document.breakdown.by_model).toMatchObject([
-      { model: "claude-opus-4-6", calls: "153", usd: null },
-      { model: "claude-sonnet-4-5-20250929", calls: "3", usd: null },
+      { model: "claude-opus-4-6", calls: "153", usd: "10.64248375" },
+      { model: "claude-sonnet-4-5-20250929", calls: "3", usd: "0.1684977" },
     ]);
     expect(document.tail).toHaveLength(5);
+    expect(document.gates.map((gate: { rows: { verdict: string }[] }) => gate.rows.at(-1)?.verdict)).toEqual([
+      ...["equal", "unequal", "inconclusive"],
+    ]);
     expect(await run(["migrate", "--json"], environment)).toMatchObject({ code: 0, stderr: "" });
     expect(await run(["tenant", "create", "second"], environment)).toMatchObject({ code: 0, stderr: "" });
     const elsewhere = await run(["runs", "--tenant", "second"], environment);

@@ -6,11 +6,11 @@ import { filesBelow, read } from "./sources.js";
 
 const OPERATIONS = [
   ...["open_pool", "fund", "spawn", "dispatch", "extend", "settle", "cancel", "meter", "deliver"],
-  ...["correct", "expire", "freeze", "thaw", "close_pool", "judge"],
+  ...["correct", "expire", "freeze", "thaw", "close_pool", "judge", "plan"],
 ];
 const KINDS = [
   ...["opened", "funded", "spawned", "dispatched", "extended", "settled", "cancelled", "metered", "delivered"],
-  ...["corrected", "expired", "frozen", "thawed", "closed", "judged", "drawn"],
+  ...["corrected", "expired", "frozen", "thawed", "closed", "judged", "planned", "drawn"],
 ];
 const REFUSALS = [
   ...["key-conflict", "duplicate-key", "pool-closed", "pool-frozen", "deadline-passed", "depth-exceeded"],
@@ -63,7 +63,7 @@ describe("the lists above are those of the database", () => {
       select distinct m[1] as name from pg_proc p
       cross join lateral regexp_matches(pg_get_functiondef(p.oid), 'WHEN ''([a-z_]+)''', 'gi') m
       where p.oid = 'ledger_private.shape'::regproc`);
-    const parts = ["any", "spend", "line"];
+    const parts = ["any", "spend", "line", "price"];
     expect(known.filter((name) => !parts.includes(String(name))).sort()).toEqual([...OPERATIONS].sort());
   });
 

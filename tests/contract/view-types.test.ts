@@ -30,12 +30,15 @@ afterAll(async () => {
 async function playOddities(books: Books): Promise<void> {
   await books.ok(
     openPool("p", { tokens: null }, { deadline_ms: 60_000, max_depth: 3 }),
-    meter("p", { usd_known: false }, { provider_request_id: "q", detail: { free: "text" } }),
+    meter("p", { usd_known: false }, { provider_request_id: "q", detail: { free: "text" }, tool_calls: ["read"] }),
     openRun("r", { usd: "1" }, { run: { label: "r", experiment: "e", arm: "a" } }),
     spawn("r", "leaf", {}, { key: "k" }),
     settle("leaf", { usd: "2" }, { operation_id: "end", verdict: {}, out_ref: "o", reason: "r", infra: true }),
     correct("end", { usd: "1" }, { lines: [{ model: "m", provider: "q", usd: "1" }] }),
   );
+  const price = { provider: "q", model: "m", token_class: "input", usd_per_million: "1", source: "s" };
+  const once = { ...price, valid_from: "2026-01-01T00:00:00Z", valid_to: "2026-02-01T00:00:00Z" };
+  await books.rows("select ledger.put_prices($1, 'book', $2, 'somewhere')", JSON.stringify([price, once]));
 }
 
 /** The views, and how each column is declared: by its text in the generated file. */
@@ -67,6 +70,7 @@ function declared(): Declared[] {
 function typeOf(value: unknown): string {
   if (value === null) return "null";
   if (value instanceof Date) return "Date";
+  if (Buffer.isBuffer(value)) return "Buffer";
   return Array.isArray(value) ? "string[]" : typeof value;
 }
 

@@ -36,7 +36,7 @@ const ids = (of: Own, booked = NOTHING, settings = QUIET): unknown[] =>
 
 const entry = (of: string, output: number): Entry => ({
   of,
-  figures: { iterations: 0, input: 9, output, cacheRead: 3, cacheWrite: 4, known: true },
+  figures: { iterations: 0, input: 9, output, cacheRead: 3, cacheWrite: 4, cacheWrite1h: 0, known: true },
   tools: [],
   corrections: 2,
   touched: false,

@@ -35,5 +35,7 @@ export function judge(context: Context, operation: Json): Result {
   require(node !== undefined, "LG003");
   require(node.isRun, "LG001");
   const pool = poolOf(context.state, node.id);
+  const run = context.state.runs.get(node.id);
+  if (run !== undefined) run.infra = operation.infra === true;
   return { pool_id: pool.id, seq: writeRow(context, pool, "judged", node.id) };
 }

@@ -10,6 +10,7 @@ import { Fault, Refused } from "./faults.js";
 import { dispatch, extend, judge } from "./holds.js";
 import { linesOf } from "./lines.js";
 import { deliver, freeze, fund, meter, thaw } from "./pools.js";
+import { type Called, priced } from "./prices.js";
 import { cancel, closePool, settle } from "./settling.js";
 import { checkOperation } from "./shapes.js";
 import { openPool, spawn } from "./spawning.js";
@@ -41,6 +42,9 @@ export type Verdict = Omit<Answer, "position">;
 
 export class ModelLedger {
   state: State = emptyState();
+
+  /** `usesPrices`: calls without a receipt are priced from the book of random histories. */
+  constructor(private readonly usesPrices = false) {}
 
   /** Applies one operation at an instant of the ledger's clock, in milliseconds. */
   apply(operation: Operation, at: number): Verdict {
@@ -75,10 +79,13 @@ export class ModelLedger {
     if (kept !== undefined) return replay(kept, text);
     checkOperation(given, at);
     const context: Context = { state: this.state, operationId, at, events: [] };
-    const verdict = this.perform(context, given);
+    const before = this.state.events.length;
+    const operation = this.usesPrices ? priced(given, this.calledBy(given.of)) : given;
+    const verdict = this.perform(context, operation);
     const { code, result } = verdict;
     const event = this.state.events[context.events[0] ?? -1];
-    if (given.lines !== undefined && event !== undefined) event.lines = linesOf(given.lines);
+    if (operation.lines !== undefined && event !== undefined) event.lines = linesOf(operation.lines);
+    if (event !== undefined && event.id >= before) event.called = { provider: given.provider, model: given.model };
     this.state.operations.set(operationId, {
       content: text,
       code,
@@ -86,6 +93,12 @@ export class ModelLedger {
       events: given.op === "correct" ? [] : context.events,
     });
     return verdict;
+  }
+
+  /** Who was called by the operation that a correction is of. */
+  private calledBy(of: unknown): Called {
+    const events = this.state.operations.get(String(of))?.events ?? [];
+    return this.state.events[events[0] ?? -1]?.called ?? {};
   }
 
   private perform(context: Context, operation: Json): Verdict {

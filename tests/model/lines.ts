@@ -26,6 +26,7 @@ export function attributionOf(state: State): { model: string; [quantity: string]
         output_tokens: formatAmount(sum.outputTokens),
         cache_read_tokens: formatAmount(sum.cacheReadTokens),
         cache_write_tokens: formatAmount(sum.cacheWriteTokens),
+        cache_write_1h_tokens: formatAmount(sum.cacheWriteHourTokens),
         reasoning_tokens: formatAmount(sum.reasoningTokens),
         usd: formatAmount(sum.usd ?? 0n),
         ms: formatAmount(sum.ms),

@@ -3,6 +3,7 @@
  */
 import type { Answer, Engine, Operation, Row } from "../vectors/steps.js";
 import { auditOf } from "./audit.js";
+import { equalKOf } from "./gates.js";
 import { ModelLedger } from "./ledger.js";
 import { breakdownOf, trajectoryOf } from "./reports.js";
 import { breakdownRow, channelRow, trajectoryRow } from "./rows.js";
@@ -42,8 +43,8 @@ export class ModelEngine implements Engine {
     return this.ledger.state.refusals.filter((refusal) => refusal.poolId === poolId).length;
   }
 
-  async equalK(): Promise<Record<string, string>> {
-    throw new Error("the model does not compare arms");
+  async equalK(experiment: string, tolerance?: number | string): Promise<Record<string, Row>> {
+    return equalKOf(this.ledger.state, experiment, tolerance);
   }
 
   async audit(): Promise<Row[]> {

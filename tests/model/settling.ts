@@ -52,7 +52,10 @@ function endNode(context: Context, operation: Json, ending: Ending): Result {
   require(node !== undefined, "LG003");
   if (node.ownsPool) {
     require(operation.spend === undefined, "LG001");
-    return endDriver(context, node, ending).answer;
+    const { answer } = endDriver(context, node, ending);
+    const run = context.state.runs.get(node.id);
+    if (run !== undefined) run.infra ||= operation.infra === true;
+    return answer;
   }
   require(operation.spend !== undefined || ending.kind === "cancelled", "LG001");
   const pool = poolOf(context.state, node.poolId ?? "");

@@ -145,7 +145,15 @@ export function openPool(context: Context, operation: Json): Result {
     addChild(context, parent, plan);
   }
   const seq = addPool(context, describePool(context, operation, parent, plan));
+  if (plan.isRun) addRun(state, id, record(operation.run));
   return { pool_id: id, seq, node_id: id };
+}
+
+function addRun(state: State, id: string, { experiment, arm, task, replicate }: Json): void {
+  if (experiment === undefined) return;
+  const named = (value: unknown) => (value === undefined ? null : String(value));
+  const place = { experiment: String(experiment), arm: String(arm), task: named(task), replicate: named(replicate) };
+  state.runs.set(id, { id, ...place, infra: false });
 }
 
 function planPool(id: string, operation: Json): Plan {

@@ -16,6 +16,7 @@ const SPEND_KEYS = new Set([
   "output_tokens",
   "cache_read_tokens",
   "cache_write_tokens",
+  "cache_write_1h_tokens",
   "reasoning_tokens",
   "usd",
   "usd_known",
@@ -38,6 +39,7 @@ export function readSpend(value: unknown): Spend {
     outputTokens: count(given.output_tokens),
     cacheReadTokens: part("cache_read_tokens"),
     cacheWriteTokens: part("cache_write_tokens"),
+    cacheWriteHourTokens: part("cache_write_1h_tokens"),
     reasoningTokens: part("reasoning_tokens"),
     usd,
     ms: part("ms"),
@@ -46,6 +48,7 @@ export function readSpend(value: unknown): Spend {
     resources: readResources(given.resources),
   };
   require(spend.cacheReadTokens + spend.cacheWriteTokens <= spend.inputTokens, "LG001");
+  require(spend.cacheWriteHourTokens <= spend.cacheWriteTokens, "LG001");
   require(spend.reasoningTokens <= spend.outputTokens, "LG001");
   return spend;
 }

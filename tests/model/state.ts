@@ -75,6 +75,8 @@ export interface Usage {
   readonly outputTokens: Amount;
   readonly cacheReadTokens: Amount;
   readonly cacheWriteTokens: Amount;
+  /** The part of the cache writes that was for an hour. */
+  readonly cacheWriteHourTokens: Amount;
   readonly reasoningTokens: Amount;
   readonly chargedTokens: Amount;
   /** Null where dollars are unknown and nothing was charged for them. */
@@ -115,6 +117,8 @@ export interface SpendEvent {
   readonly nodeId: string | null;
   readonly declared: ReadonlyMap<string, Amount>;
   charge: Charge;
+  /** Who was called, as the operation that booked it said. */
+  called?: { readonly provider?: unknown; readonly model?: unknown };
   /** As they were stated last. */
   lines: readonly UsageLine[];
 }
@@ -141,7 +145,19 @@ export interface Refusal {
   readonly code: string;
 }
 
+/** Where a run of an experiment stands, and whether its infrastructure failed it. */
+export interface Run {
+  readonly id: string;
+  readonly experiment: string;
+  readonly arm: string;
+  readonly task: string | null;
+  readonly replicate: string | null;
+  infra: boolean;
+}
+
 export interface State {
+  /** Those of experiments. */
+  readonly runs: Map<string, Run>;
   readonly pools: Map<string, Pool>;
   readonly nodes: Map<string, Node>;
   readonly events: SpendEvent[];
@@ -152,6 +168,7 @@ export interface State {
 
 export function emptyState(): State {
   return {
+    runs: new Map(),
     pools: new Map(),
     nodes: new Map(),
     events: [],

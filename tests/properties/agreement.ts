@@ -125,9 +125,10 @@ export function modelFacts(model: ModelLedger, at: number): Facts {
 const ATTRIBUTION = `
   select * from (
     select model, sum(iterations) as iterations, sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens,
-      sum(cache_read_tokens) as cache_read_tokens, sum(cache_write_tokens) as cache_write_tokens, sum(reasoning_tokens) as reasoning_tokens,
+      sum(cache_read_tokens) as cache_read_tokens, sum(cache_write_tokens) as cache_write_tokens,
+      sum(cache_write_1h_tokens) as cache_write_1h_tokens, sum(reasoning_tokens) as reasoning_tokens,
       coalesce(sum(usd), 0) as usd, sum(ms) as ms
-    from ledger.usage_lines where tenant_id = $1 and model is not null group by model
+    from ledger.usage_lines where tenant_id = $1 and model is not null and line is not null group by model
   ) l
   where greatest(iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, usd, ms) <> 0
     or least(iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, usd, ms) <> 0`;

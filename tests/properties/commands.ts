@@ -101,6 +101,8 @@ export interface History {
   readonly commands: readonly Command[];
   /** Calls of these numbers are atomic. */
   readonly atomicEvery: number;
+  /** Whether calls without a receipt are priced from a book. */
+  readonly priced: boolean;
   readonly entryPoint: "submit" | "apply";
 }
 
@@ -148,7 +150,7 @@ const spend: fc.Arbitrary<RoughSpend> = fc.record({
   dollars: fc.oneof(
     { weight: 7, arbitrary: fc.constant("receipt" as const) },
     { weight: 1, arbitrary: fc.constant("estimate" as const) },
-    { weight: 1, arbitrary: fc.constant("unknown" as const) },
+    { weight: 2, arbitrary: fc.constant("unknown" as const) },
   ),
   usd: fc.nat({ max: 15 }),
   tokensKnown: often(92),
@@ -262,6 +264,7 @@ export function histories(longest: number): fc.Arbitrary<History> {
     first: openPool(fc.constant(null), 20),
     commands: fc.array(command, { minLength: 1, maxLength: longest, size: "max" }),
     atomicEvery: fc.integer({ min: 4, max: 40 }),
+    priced: fc.boolean(),
     entryPoint: fc.constantFrom("submit" as const, "submit" as const, "apply" as const),
   });
 }

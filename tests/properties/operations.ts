@@ -3,6 +3,7 @@
  */
 import { type Amount, formatAmount, whole } from "../model/amounts.js";
 import { freeOf } from "../model/channels.js";
+import { PROVIDER } from "../model/prices.js";
 import { isOpen, type Node, type Pool, type State } from "../model/state.js";
 import type { Operation } from "../vectors/steps.js";
 import type { Among, Command, LeaseLength, RoughSpend, Size, Sizes } from "./commands.js";
@@ -58,7 +59,11 @@ function draftOf(rough: Exclude<Rough, { does: "repeat" }>, moment: Moment): Dra
     case "cancel":
       return draftCancel(rough, state);
     case "meter":
-      return { pool_id: somePool(state, rough.pool)?.id ?? "nowhere", ...spendKeys(rough.spend) };
+      return {
+        pool_id: somePool(state, rough.pool)?.id ?? "nowhere",
+        ...called(rough.spend),
+        ...spendKeys(rough.spend),
+      };
     case "correct":
       return draftCorrect(rough, moment);
     case "expire":
@@ -113,7 +118,7 @@ function draftSpawn(rough: RoughOf<"spawn">, { state, number }: Moment): Draft {
 function draftSettle(rough: RoughOf<"settle">, state: State): Draft {
   const node = someEnding(state, rough.among, rough.node);
   const { outcome, spend } = rough;
-  return { node_id: node?.id ?? "nobody", outcome, ...(node?.ownsPool ? {} : spendKeys(spend)) };
+  return { node_id: node?.id ?? "nobody", outcome, ...called(spend), ...(node?.ownsPool ? {} : spendKeys(spend)) };
 }
 
 function draftCancel(rough: RoughOf<"cancel">, state: State): Draft {
@@ -122,7 +127,7 @@ function draftCancel(rough: RoughOf<"cancel">, state: State): Draft {
   return {
     node_id: node?.id ?? "nobody",
     reason: "no longer needed",
-    ...(silent || rough.spend === null ? {} : spendKeys(rough.spend)),
+    ...(silent || rough.spend === null ? {} : { ...called(rough.spend), ...spendKeys(rough.spend) }),
   };
 }
 
@@ -180,18 +185,26 @@ function cents(count: number): Amount {
   return whole(count) / 100n + (count % 7 === 3 ? 1n : 0n);
 }
 
+/** Models as calls name them; the last one has no price. */
+const MODELS = ["large", "small", "free", "huge"];
+
+/** Who was called; now and then nobody says. */
+function called(rough: RoughSpend): Draft {
+  return rough.ms % 5 === 0 ? {} : { provider: PROVIDER, model: MODELS[rough.ms % MODELS.length] };
+}
+
 /** The `spend` of an operation, and the `lines` it may be split into. */
 function spendKeys(rough: RoughSpend): { spend: Draft; lines?: Draft[] } {
   const spend = spellSpend(rough);
   if (!rough.inLines) return { spend };
   // Mostly one line that is all of it, beside one that is nothing; the model changes from one to the next truth.
   const nothing = { iterations: 0, input_tokens: 0, output_tokens: 0, usd: "0" };
-  const one = ["large", "small", "huge"][rough.ms % 3];
+  const one = MODELS[rough.ms % MODELS.length];
   if (rough.dollars !== "receipt" || rough.input < 2) {
     return {
       spend,
       lines: [
-        { ...spend, model: one },
+        { ...spend, provider: PROVIDER, model: one },
         { ...nothing, model: "small" },
       ],
     };
@@ -209,6 +222,7 @@ function spendKeys(rough: RoughSpend): { spend: Draft; lines?: Draft[] } {
 
 function spellSpend(rough: RoughSpend): Draft {
   const cacheRead = Math.min(rough.cacheRead, rough.input);
+  const cacheWrite = Math.min(rough.cacheWrite, rough.input - cacheRead);
   const usd = formatAmount(cents(rough.usd));
   const dollars = {
     receipt: { usd },
@@ -221,7 +235,8 @@ function spellSpend(rough: RoughSpend): Draft {
     input_tokens: rough.input,
     output_tokens: rough.output,
     cache_read_tokens: cacheRead,
-    cache_write_tokens: Math.min(rough.cacheWrite, rough.input - cacheRead),
+    cache_write_tokens: cacheWrite,
+    ...(rough.cacheWrite % 3 === 0 ? { cache_write_1h_tokens: Math.min(rough.cacheWrite % 7, cacheWrite) } : {}),
     reasoning_tokens: Math.min(rough.reasoning, rough.output),
     ms: rough.ms,
     ...dollars,

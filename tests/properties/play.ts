@@ -26,7 +26,7 @@ const NOBODY_REFUSED = new Set(["ok", "replayed"]);
 
 /** Plays the history; answers with the model it led to and the instant after the last call. */
 export async function play(history: History, witness: Witness): Promise<ModelLedger> {
-  const model = new ModelLedger();
+  const model = new ModelLedger(history.priced);
   const sent: Operation[] = [];
   const opening: Command = { rough: history.first, spoiled: null, last: true };
   const waiting = [opening, ...history.commands];

@@ -7,6 +7,7 @@ import fc from "fast-check";
 import type { Client } from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { ModelLedger } from "../model/ledger.js";
+import { BOOK } from "../model/prices.js";
 import { createTestDatabase, type TestDatabase } from "../setup/database.js";
 import { createSqlEngine, type SqlEngine } from "../vectors/sql-engine.js";
 import { answerFacts, modelBalances, modelFacts, sqlBalances, sqlFacts } from "./agreement.js";
@@ -53,6 +54,7 @@ function expectedOutcome({ operations, outcome }: Call): unknown {
 /** Plays the history on both sides; a difference is reported with the calls that led to it. */
 async function compare(history: History): Promise<void> {
   const engine = await createSqlEngine(client, history.entryPoint);
+  if (history.priced) await engine.priceFrom(BOOK);
   const calls: Call[] = [];
   let now = 0;
   const model = await play(history, async (call, state: ModelLedger, at) => {

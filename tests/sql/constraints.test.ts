@@ -8,7 +8,9 @@ import { CHANNEL_BREACHES } from "./constraints/channels.js";
 import { makeFixture } from "./constraints/fixture.js";
 import { JOURNAL_BREACHES } from "./constraints/journal.js";
 import { NODE_BREACHES } from "./constraints/nodes.js";
+import { PLAN_BREACHES } from "./constraints/plans.js";
 import { POOL_BREACHES } from "./constraints/pools.js";
+import { PRICE_BREACHES } from "./constraints/prices.js";
 import { TENANT_BREACHES } from "./constraints/tenants.js";
 import { useLedger } from "./ledger.js";
 
@@ -18,7 +20,9 @@ const BREACHES: readonly Breach[] = [
   ...CHANNEL_BREACHES,
   ...NODE_BREACHES,
   ...JOURNAL_BREACHES,
+  ...PLAN_BREACHES,
   ...APPEND_ONLY_BREACHES,
+  ...PRICE_BREACHES,
 ];
 
 const ledger = useLedger();
@@ -79,16 +83,24 @@ const SAMPLES: Readonly<Record<string, readonly string[]>> = {
   usage_lines: ["line = 0"],
 };
 
+/** Tables that allow no update at all, and what makes a copy of a row another one. */
+const ANOTHER: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  journal: { seq: 100 },
+  usage_lines: { line: 9 },
+  price_books: { book: "another" },
+  prices: { token_class: "input" },
+};
+
 /** Tries a value in a column, past the triggers that allow no update at all. */
 async function put({ table, column, key }: Column, value: string | null): Promise<(string | undefined)[]> {
-  const isAppendOnly = table === "journal" || table === "usage_lines";
+  const another = ANOTHER[table];
   const literal = value === null ? "null" : `'${value}'`;
   const codes: (string | undefined)[] = [];
   for (const where of SAMPLES[table] ?? ["true"]) {
     const sql =
-      isAppendOnly && !key
-        ? copyOf(table, where, { ...(table === "journal" ? { seq: 100 } : { line: 9 }), [column]: value })
-        : isAppendOnly
+      another && !key
+        ? copyOf(table, where, { ...another, [column]: value })
+        : another
           ? copyOf(table, where, { [column]: value })
           : `update ledger_private.${table} set ${column} = ${literal} where ${where}`;
     codes.push((await attempt([sql]))?.code);

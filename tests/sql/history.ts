@@ -91,6 +91,12 @@ const REFUSED: readonly Operation[] = [
   spawn("run-c", "too-big", { tokens: 9_999 }),
 ];
 
+/** A book under which some of it can be priced; nothing is metered from it. */
+const PRICES: readonly Operation[] = [
+  { provider: "acme", model: "small", token_class: "input", usd_per_million: "0.5" },
+  { provider: "acme", model: "small", token_class: "output", usd_per_million: "2" },
+];
+
 /** Every kind of journal row, for tests that say that none is missing here. */
 export const JOURNAL_KINDS = [
   "cancelled",
@@ -106,6 +112,7 @@ export const JOURNAL_KINDS = [
   "judged",
   "metered",
   "opened",
+  "planned",
   "settled",
   "spawned",
   "thawed",
@@ -123,5 +130,8 @@ export async function playHistory(books: Books): Promise<void> {
   await sleep(5);
   await expectAll("ok", ENDS);
   await expectAll("refused", REFUSED);
+  await books.client.query("select ledger.put_prices($1, 'prices', $2)", [books.tenantId, JSON.stringify(PRICES)]);
   await books.client.query("select ledger.put_blob($1, $2)", [books.tenantId, Buffer.from("an artifact")]);
+  const { id } = await books.row("select ledger.put_blob($1, 'a plan') as id");
+  await expectAll("ok", [{ op: "plan", pool_id: "project", experiment: "e", plan_ref: id }]);
 }

@@ -57,7 +57,7 @@ describe.each(EVERYBODY)("%s", (name) => {
 
   it("finds no table by way of the search path", async () => {
     await as(name).query("set search_path = ledger_private, ledger");
-    for (const table of ["role_bindings", "tenants", "operations", "blobs"]) {
+    for (const table of ["role_bindings", "tenants", "operations"]) {
       expect(await sqlstateOf(as(name).query(`select from ${table}`)), table).toBe("42P01");
     }
     await as(name).query("reset search_path");
@@ -103,7 +103,8 @@ describe("views", () => {
   /** The rows of a view as this connection sees them, as text to compare. */
   async function seen(client: pg.Client, view: string, tenantId?: string): Promise<string[]> {
     const { rows } = await client.query<{ row: string }>(
-      `select to_jsonb(v)::text as row from ledger.${view} v ${tenantId === undefined ? "" : "where tenant_id = $1"}`,
+      // How old a hold is changes between two looks.
+      `select (to_jsonb(v) - 'oldest_hold_ms')::text as row from ledger.${view} v ${tenantId === undefined ? "" : "where tenant_id = $1"}`,
       tenantId === undefined ? [] : [tenantId],
     );
     return rows.map(({ row }) => row).sort();

@@ -3,7 +3,7 @@
  */
 import { connect } from "../../src/database/connect.js";
 import { regroup } from "./regroup.js";
-import { ledgerScenarios, readScenarios } from "./scenarios.js";
+import { ledgerScenarios } from "./scenarios.js";
 import { createSqlEngine } from "./sql-engine.js";
 import { runScenario } from "./steps.js";
 
@@ -11,9 +11,7 @@ const [connectionString = "", ...rest] = process.argv.slice(2);
 const ids = rest.filter((word) => !word.startsWith("--"));
 const entryPoint = rest.includes("--apply") ? "apply" : "submit";
 const seed = rest.find((word) => word.startsWith("--seed="))?.slice("--seed=".length);
-const chosen = [...ledgerScenarios(), ...readScenarios("equal-k")].filter(
-  ({ id }) => ids.length === 0 || ids.includes(id),
-);
+const chosen = ledgerScenarios().filter(({ id }) => ids.length === 0 || ids.includes(id));
 
 const client = await connect(connectionString);
 let failures = 0;

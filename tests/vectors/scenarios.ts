@@ -4,14 +4,16 @@
 import { readFileSync } from "node:fs";
 import type { Scenario } from "./steps.js";
 
-type FileName = "pool" | "trees" | "seals-and-leases" | "equal-k";
+const FILES = ["pool", "trees", "seals-and-leases", "equal-k", "gates"] as const;
+
+type FileName = (typeof FILES)[number];
 
 /** All scenarios of one file of this folder. */
 export function readScenarios(name: FileName): Scenario[] {
   return JSON.parse(readFileSync(new URL(`./${name}.json`, import.meta.url), "utf8")) as Scenario[];
 }
 
-/** The scenarios that speak of balances, trees and time; those of experiments need `ledger.equal_k`. */
+/** All scenarios: of balances, trees, time and experiments. */
 export function ledgerScenarios(): Scenario[] {
-  return [...readScenarios("pool"), ...readScenarios("trees"), ...readScenarios("seals-and-leases")];
+  return FILES.flatMap(readScenarios);
 }

@@ -65,9 +65,14 @@ export class SqlEngine implements Engine {
     return rows.length;
   }
 
-  async equalK(experiment: string, tolerance = 0.05): Promise<Record<string, string>> {
-    const rows = await this.rows("select channel, verdict from ledger.equal_k($1, $2, $3)", experiment, tolerance);
-    return Object.fromEntries(rows.map((row) => [String(row.channel), String(row.verdict)]));
+  async equalK(experiment: string, tolerance: number | string = "0.05"): Promise<Record<string, Row>> {
+    return by("channel", await this.rows("select * from ledger.equal_k($1, $2, $3)", experiment, tolerance));
+  }
+
+  /** Prices calls without a receipt from a book of these prices, from now on. */
+  async priceFrom(prices: readonly object[]): Promise<void> {
+    await this.rows("select ledger.put_prices($1, 'book', $2)", JSON.stringify(prices));
+    await this.rows("select ledger.use_prices($1, 'book')");
   }
 
   audit(): Promise<Row[]> {

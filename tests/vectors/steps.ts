@@ -29,6 +29,14 @@ export interface BatchStep {
   readonly raises?: string;
 }
 
+/** Per channel the verdict, or named columns of `ledger.equal_k`; or the SQLSTATE that it raises. */
+export interface GateStep {
+  readonly equal_k: string;
+  readonly tolerance?: number | string;
+  readonly expect?: Record<string, Row | string>;
+  readonly raises?: string;
+}
+
 export type Step =
   | Expected
   | BatchStep
@@ -37,7 +45,7 @@ export type Step =
   | { readonly trajectory: string; readonly expect: Record<string, Row> }
   | { readonly journal: string; readonly expect: Record<string, number> }
   | { readonly refusals: string; readonly expect: number }
-  | { readonly equal_k: string; readonly tolerance?: number; readonly expect: Record<string, string> }
+  | GateStep
   | { readonly audit: true; readonly expect: readonly Row[] }
   | { readonly sleep_ms: number };
 
@@ -61,8 +69,8 @@ export interface Engine {
   journalKinds(poolId: string): Promise<Record<string, number>>;
   /** Number of kept refusals. */
   refusals(poolId: string): Promise<number>;
-  /** Verdicts of `ledger.equal_k`, by channel. */
-  equalK(experiment: string, tolerance: number | undefined): Promise<Record<string, string>>;
+  /** Rows of `ledger.equal_k`, by channel. */
+  equalK(experiment: string, tolerance: number | string | undefined): Promise<Record<string, Row>>;
   /** Rows of `ledger.audit`. */
   audit(): Promise<Row[]>;
   sleep(ms: number): Promise<void>;
@@ -145,8 +153,20 @@ async function checkState(step: StateStep, engine: Engine): Promise<string | und
   if ("trajectory" in step) return mismatch(step.expect, await engine.trajectory(step.trajectory));
   if ("journal" in step) return exactCounts(step.expect, await engine.journalKinds(step.journal));
   if ("refusals" in step) return mismatch(step.expect, await engine.refusals(step.refusals));
-  if ("equal_k" in step) return mismatch(step.expect, await engine.equalK(step.equal_k, step.tolerance));
+  if ("equal_k" in step) return checkGate(step, engine);
   return mismatch(step.expect, await engine.audit());
+}
+
+async function checkGate(step: GateStep, engine: Engine): Promise<string | undefined> {
+  const gate = () => engine.equalK(step.equal_k, step.tolerance);
+  if (step.raises !== undefined) return expectRaise(step.raises, gate);
+  const promised = Object.fromEntries(
+    Object.entries(step.expect ?? {}).map(([channel, columns]) => [
+      channel,
+      typeof columns === "string" ? { verdict: columns } : columns,
+    ]),
+  );
+  return mismatch(promised, await gate());
 }
 
 /** `[free, reserved, committed]` is short for these three columns. */

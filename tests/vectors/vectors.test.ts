@@ -1,5 +1,5 @@
 /**
- * Every acceptance vector except those of experiments, in a fresh tenant each: one operation a call, and cut into batches.
+ * Every acceptance vector, in a fresh tenant each: one operation a call, and cut into batches.
  */
 import type { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

@@ -1,20 +1,22 @@
-/** `agent-ledger import claude-code <folder>`: sessions of an agent as runs. */
+/** `agent-ledger import …`: sessions of an agent as runs, and results made elsewhere. */
 import type { Command } from "commander";
 import { importClaudeCode } from "../../import/claude-code/import.js";
 import type { Problem } from "../../import/claude-code/problems.js";
 import type { CallsReport, ImportReport } from "../../import/claude-code/report.js";
 import { type ConnectionOptions, withLedger } from "../context.js";
 import { namedAmounts } from "../options.js";
-import { amount, print, printJson, printTable } from "../output.js";
+import { amount, print, printError, printJson, printJsonError, printTable } from "../output.js";
 import { progressBar } from "../progress.js";
+import { currentBook, readPriceBooks } from "../reports/price-books.js";
 import { addWork } from "../verb.js";
+import { addImportArms } from "./import-arms.js";
 
 interface ImportOptions extends ConnectionOptions {
   readonly budget?: Record<string, string>;
   readonly final?: true;
 }
 
-/** Adds the verb. */
+/** Adds the verbs. */
 export function addImport(program: Command): void {
   const source = program.command("import").description("bring in what agents did elsewhere");
   const command = source
@@ -28,12 +30,21 @@ export function addImport(program: Command): void {
       const bar = progressBar(options);
       const { budget, final } = options;
       const more = { ...(budget !== undefined && { budget }), ...(final && { final }), onProgress: bar.update };
+      const book = currentBook(await readPriceBooks(ledger));
       const report = await importClaudeCode(ledger, folder, more).finally(bar.stop);
       if (options.json) printJson(report);
       else printImport(report);
+      // A call is priced when it is metered, and not later.
+      if (book !== null || report.totals.new === 0) return;
+      if (options.json) printJsonError({ notice: { message: NO_BOOK } });
+      else printError(NO_BOOK);
     }),
   );
+  addImportArms(source);
 }
+
+const NO_BOOK =
+  "No price book is in use, so the dollars of these calls are unknown: agent-ledger prices import, before the next import";
 
 /** What was imported, and what could not be. */
 export function printImport({ folder, sessions, problems, totals }: ImportReport): void {

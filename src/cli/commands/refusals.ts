@@ -5,6 +5,7 @@ import type { Ledger } from "../../ledger/ledger.js";
 import type { Shortfall } from "../../ledger/protocol.js";
 import { type ConnectionOptions, readLedger } from "../context.js";
 import { amount, instant, NOTHING, print, printJson, printTable } from "../output.js";
+import { noSuchPool } from "../reports/no-such.js";
 import { addWork } from "../verb.js";
 
 /** Adds the verb. */
@@ -16,6 +17,8 @@ export function addRefusals(program: Command): void {
   addWork(command, (options: ConnectionOptions & { pool?: string }) =>
     readLedger(options, async (ledger) => {
       const refusals = await readRefusals(ledger, options.pool);
+      if (options.pool !== undefined && refusals.length === 0 && !(await hasPool(ledger, options.pool)))
+        noSuchPool(options.pool, ledger.tenantId);
       if (options.json) printJson(refusals);
       else printRefusals(refusals);
     }),
@@ -31,6 +34,12 @@ async function readRefusals(ledger: Ledger, pool: string | undefined): Promise<R
     .orderBy("at")
     .orderBy("operation_id")
     .execute();
+}
+
+/** Whether nothing was refused there, rather than there being no such place. */
+async function hasPool(ledger: Ledger, pool: string): Promise<boolean> {
+  const pools = ledger.db.selectFrom("pools").select("pool_id").where("tenant_id", "=", ledger.tenantId);
+  return (await pools.where("pool_id", "=", pool).execute()).length > 0;
 }
 
 function printRefusals(refusals: readonly RefusalsRow[]): void {

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { Ledger } from "../../ledger/ledger.js";
 import { type ConnectionOptions, readLedger } from "../context.js";
 import { wholeNumber } from "../options.js";
-import { instant, print, printJson, printTable, reported } from "../output.js";
+import { dollars, instant, print, printJson, printTable, reported } from "../output.js";
 import { callsOf } from "../reports/calls.js";
 import { addWork } from "../verb.js";
 
@@ -20,6 +20,10 @@ export interface RunReport {
   readonly input_tokens: string;
   readonly output_tokens: string;
   readonly usd: string;
+  /** Dollars by what they rest on: receipts, charges without one, and events that nobody could price. */
+  readonly receipt_usd: string;
+  readonly estimated_usd: string;
+  readonly unknown_usd_events: string;
   readonly tokens_known: boolean;
   readonly usd_known: boolean;
   /** Nodes below the root. */
@@ -60,6 +64,7 @@ export async function readRuns(ledger: Ledger, runIds?: readonly string[]): Prom
     db
       .selectFrom("spent_breakdown")
       .select(["run_id", "input_tokens", "output_tokens", "usd", "tokens_known", "usd_known"])
+      .select(["receipt_usd", "estimated_usd", "unknown_usd_events"])
       .where("tenant_id", "=", tenantId)
       .where("source", "=", "total")
       .$if(named, (query) => query.where("run_id", "in", ids))
@@ -77,7 +82,7 @@ export async function readRuns(ledger: Ledger, runIds?: readonly string[]): Prom
   const spentOf = new Map(spent.map((row) => [row.run_id, row]));
   const sizeOf = new Map(sizes.map((row) => [row.run_id, Number(row.size)]));
   const reports = runs.map((run) => {
-    const { input_tokens, output_tokens, usd, tokens_known, usd_known } = spentOf.get(run.run_id) ?? NOTHING_SPENT;
+    const { run_id: _, ...totals } = spentOf.get(run.run_id) ?? { run_id: null, ...NOTHING_SPENT };
     const metered = calls.get(run.run_id);
     return {
       run_id: run.run_id,
@@ -86,11 +91,7 @@ export async function readRuns(ledger: Ledger, runIds?: readonly string[]): Prom
       status: run.status,
       calls: metered?.calls ?? "0",
       calls_known: metered?.calls_known ?? true,
-      input_tokens,
-      output_tokens,
-      usd,
-      tokens_known,
-      usd_known,
+      ...totals,
       children: (sizeOf.get(run.run_id) ?? 1) - 1,
     };
   });
@@ -98,7 +99,10 @@ export async function readRuns(ledger: Ledger, runIds?: readonly string[]): Prom
 }
 
 /** A run that opened between two of the queries. */
-const NOTHING_SPENT = { input_tokens: "0", output_tokens: "0", usd: "0", tokens_known: true, usd_known: true };
+const NOTHING_SPENT = {
+  ...{ input_tokens: "0", output_tokens: "0", tokens_known: true },
+  ...{ usd: "0", receipt_usd: "0", estimated_usd: "0", unknown_usd_events: "0", usd_known: true },
+};
 
 const ENDED = new Set(["done", "down", "cancelled", "expired"]);
 
@@ -125,7 +129,7 @@ export function printRuns(runs: readonly RunReport[]): void {
       reported(run.calls, run.calls_known),
       reported(run.input_tokens, run.tokens_known),
       reported(run.output_tokens, run.tokens_known),
-      reported(run.usd, run.usd_known),
+      dollars(run),
       String(run.children),
     ]),
     4,

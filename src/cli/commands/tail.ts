@@ -5,7 +5,7 @@ import type { EventsOptions, LedgerEvent } from "../../ledger/feed.js";
 import type { Ledger } from "../../ledger/ledger.js";
 import { type ConnectionOptions, readLedger } from "../context.js";
 import { wholeNumber } from "../options.js";
-import { instant, NOTHING, print, printError, printJsonLine, reported } from "../output.js";
+import { dollars, instant, NOTHING, print, printError, printJsonLine, reported } from "../output.js";
 import { noSuchPool, noSuchRun } from "../reports/no-such.js";
 import { untilStopped } from "../signals.js";
 import { addWork } from "../verb.js";
@@ -103,7 +103,17 @@ export function lineOf(row: JournalRow): string {
     row.purpose ?? "",
     row.model ?? "",
     used ? `tokens ${reported(row.charged_tokens, row.tokens_known)}` : "",
-    used ? `usd ${reported(row.usd, row.usd_known)}` : "",
+    used ? `usd ${dollarsOf(row)}` : "",
   ];
   return parts.filter((part) => part !== "" && part !== null).join("  ") || NOTHING;
+}
+
+function dollarsOf({ usd, usd_known, uncertain_usd }: JournalRow): string {
+  const unknown = usd === null ? "1" : "0";
+  return dollars({
+    usd,
+    usd_known: usd_known ?? false,
+    estimated_usd: uncertain_usd ?? "0",
+    unknown_usd_events: unknown,
+  });
 }

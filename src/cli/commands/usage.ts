@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { sql } from "kysely";
 import type { Ledger } from "../../ledger/ledger.js";
 import { type ConnectionOptions, readLedger } from "../context.js";
-import { NOTHING, print, printJson, printTable, reported } from "../output.js";
+import { DOLLARS, dollarParts, NOTHING, print, printJson, printTable, reported } from "../output.js";
 import { addWork } from "../verb.js";
 
 /** Adds the verb. */
@@ -39,6 +39,9 @@ function readUsage({ db, tenantId }: Ledger) {
     .select(SUMMED.map((name) => sql<string>`sum(${sql.ref(name)})`.as(name)))
     .select([
       sql<string | null>`sum(usd)`.as("usd"),
+      sql<string>`sum(receipt_usd)`.as("receipt_usd"),
+      sql<string>`sum(estimated_usd)`.as("estimated_usd"),
+      sql<string>`sum(unknown_usd_events)`.as("unknown_usd_events"),
       sql<boolean>`bool_and(tokens_known)`.as("tokens_known"),
       sql<boolean>`bool_and(usd_known)`.as("usd_known"),
     ])
@@ -57,7 +60,7 @@ function printUsage(usage: readonly UsageReport[]): void {
   }
   printTable(
     "Usage per day (UTC)",
-    ["day", "provider", "model", "input tokens", "cache reads", "cache writes", "output tokens", "usd"],
+    ["day", "provider", "model", "input tokens", "cache reads", "cache writes", "output tokens", ...DOLLARS],
     usage.map((row) => [
       row.day,
       row.provider ?? NOTHING,
@@ -66,7 +69,7 @@ function printUsage(usage: readonly UsageReport[]): void {
       reported(row.cache_read_tokens, row.tokens_known),
       reported(row.cache_write_tokens, row.tokens_known),
       reported(row.output_tokens, row.tokens_known),
-      reported(row.usd, row.usd_known),
+      ...dollarParts(row),
     ]),
     3,
   );

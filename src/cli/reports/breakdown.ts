@@ -3,7 +3,17 @@ import { sql } from "kysely";
 import type { SpentBreakdownRow } from "../../database/schema.generated.js";
 import { sum } from "../../ledger/amounts.js";
 import type { Ledger } from "../../ledger/ledger.js";
-import { CALLS, CALLS_KNOWN, linesOf, TOKENS_KNOWN, USD_KNOWN } from "./lines.js";
+import {
+  CALLS,
+  CALLS_KNOWN,
+  ESTIMATED_USD,
+  linesOf,
+  RECEIPT_USD,
+  TOKENS_KNOWN,
+  UNKNOWN_USD_EVENTS,
+  USD,
+  USD_KNOWN,
+} from "./lines.js";
 
 /** Figures of a part. Dollars that nobody reported are null. */
 export interface Figures {
@@ -13,6 +23,10 @@ export interface Figures {
   readonly cache_write_tokens: string;
   readonly output_tokens: string;
   readonly usd: string | null;
+  /** Dollars by what they rest on: receipts, charges without one, and events that nobody could price. */
+  readonly receipt_usd: string;
+  readonly estimated_usd: string;
+  readonly unknown_usd_events: string;
   /** False where something was used of which nobody said what it was. */
   readonly calls_known: boolean;
   readonly tokens_known: boolean;
@@ -66,7 +80,10 @@ function readParts(ledger: Ledger, runId: string): Promise<Part[]> {
       sql<string>`sum(u.cache_read_tokens)`.as("cache_read_tokens"),
       sql<string>`sum(u.cache_write_tokens)`.as("cache_write_tokens"),
       sql<string>`sum(u.output_tokens)`.as("output_tokens"),
-      sql<string | null>`sum(u.usd)`.as("usd"),
+      USD.as("usd"),
+      RECEIPT_USD.as("receipt_usd"),
+      ESTIMATED_USD.as("estimated_usd"),
+      UNKNOWN_USD_EVENTS.as("unknown_usd_events"),
       TOKENS_KNOWN.as("tokens_known"),
       USD_KNOWN.as("usd_known"),
     ])
@@ -90,10 +107,11 @@ function grouped<K extends Readonly<Record<string, unknown>>>(
   return [...groups.values()].map((group) => ({ ...group.key, ...addUp(group.parts) }));
 }
 
+/** Figures that are never null. */
+type Summed = Exclude<keyof Figures, "usd" | "calls_known" | "tokens_known" | "usd_known">;
+
 function addUp(parts: readonly Part[]): Figures {
-  const total = (
-    key: "calls" | "input_tokens" | "cache_read_tokens" | "cache_write_tokens" | "output_tokens",
-  ): string => sum(parts.map((part) => part[key]));
+  const total = (key: Summed): string => sum(parts.map((part) => part[key]));
   const dollars = parts.map((part) => part.usd).filter((usd) => usd !== null);
   const usdKnown = parts.every((part) => part.usd_known);
   return {
@@ -104,6 +122,9 @@ function addUp(parts: readonly Part[]): Figures {
     output_tokens: total("output_tokens"),
     // Nothing spent is no dollars; something spent that nobody priced is not.
     usd: dollars.length > 0 || usdKnown ? sum(dollars) : null,
+    receipt_usd: total("receipt_usd"),
+    estimated_usd: total("estimated_usd"),
+    unknown_usd_events: total("unknown_usd_events"),
     calls_known: parts.every((part) => part.calls_known),
     tokens_known: parts.every((part) => part.tokens_known),
     usd_known: usdKnown,

@@ -8,6 +8,7 @@ export function linesOf({ db, tenantId }: Ledger, runId: string) {
     .selectFrom("journal")
     .distinctOn(["pool_id", "corrects_seq"])
     .select(["pool_id", "corrects_seq", "tokens_known", "usd_known"])
+    .select(sql<string>`sum(usd) over (partition by pool_id, corrects_seq)`.as("usd"))
     .where("tenant_id", "=", tenantId)
     .where("run_id", "=", runId)
     .where("source_pool_id", "is", null)
@@ -41,3 +42,15 @@ export const CALLS = sql<string>`sum(case when u.kind <> 'metered' then u.iterat
 
 /** Whether `CALLS` is all there were. */
 export const CALLS_KNOWN = sql<boolean>`not bool_or(u.kind = 'metered' and ${DARK})`;
+
+/** Dollars of a group of lines, as far as anybody said or estimated any. */
+export const USD = sql<string | null>`sum(u.usd)`;
+
+/** Those with a receipt, and those charged without one. */
+export const RECEIPT_USD = sql<string>`trim_scale(coalesce(sum(u.usd), 0) - sum(u.uncertain_usd))`;
+export const ESTIMATED_USD = sql<string>`trim_scale(sum(u.uncertain_usd))`;
+
+/** Events of a group of lines that nobody could price, nor has since: nothing is charged for them. */
+export const UNKNOWN_USD_EVENTS = sql<string>`count(distinct (u.pool_id, u.seq)) filter (where u.kind <> 'corrected'
+  and not coalesce(c.usd_known, u.usd_known, true) and u.uncertain_usd = 0
+  and case when c.pool_id is null then u.usd is null else coalesce(u.usd, 0) + c.usd = 0 end)`;

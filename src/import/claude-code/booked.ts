@@ -17,6 +17,7 @@ export interface Entry {
   /** The operation that booked it: what `correct` calls `of`. */
   readonly of: string;
   readonly figures: Measured;
+  /** Dollars that somebody gave: what the ledger took from a book of prices it takes again. */
   readonly dollars?: Dollars;
   readonly tools: readonly string[];
   /** The child whose call it is, where the budget did not let that child in. */
@@ -196,6 +197,7 @@ function journal({ db, tenantId }: Reading, session: string) {
       "usd_known",
     ])
     .select(["detail", "iterations", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"])
+    .select("cache_write_1h_tokens")
     .where("tenant_id", "=", tenantId)
     .where("pool_id", "=", session)
     .where("source_pool_id", "is", null)
@@ -216,6 +218,7 @@ async function modelsOf({ db, tenantId }: Reading, session: string): Promise<Map
       "output_tokens",
       "cache_read_tokens",
       "cache_write_tokens",
+      "cache_write_1h_tokens",
       "usd",
     ])
     .where("tenant_id", "=", tenantId)
@@ -239,7 +242,8 @@ function entryOf(row: Row, corrections: readonly Row[]): Entry {
   const last = all.at(-1) ?? row;
   const others = corrections.filter(({ operation_id }) => !operation_id.startsWith(correctionPrefix(of)));
   const moved = others.map(figuresIn).reduce(add, NOTHING);
-  const dollars = all.filter(({ usd }) => usd !== null).map(({ usd }) => usd ?? "0");
+  const given = all.filter((one) => isGiven(one, one === row || others.includes(one)));
+  const dollars = given.length === 0 ? [] : all.flatMap(({ usd }) => usd ?? []);
   return {
     of,
     figures: { ...all.map(figuresIn).reduce(add, NOTHING), known: last.tokens_known ?? true },
@@ -251,6 +255,13 @@ function entryOf(row: Row, corrections: readonly Row[]): Entry {
   };
 }
 
+/** Whether a row states dollars of somebody's own. A correction always has a difference: one of 0 may mean that nobody knows. */
+function isGiven({ usd, usd_known, detail, corrects_seq }: Row, byOthers: boolean): boolean {
+  const ofBook = (detail as { price_book?: unknown } | null)?.price_book !== undefined;
+  if (!byOthers || ofBook || usd === null) return false;
+  return corrects_seq === null || usd_known === true || !/^-?0(?:\.0*)?$/.test(usd);
+}
+
 function agentOf(detail: unknown): { agent?: string } {
   const agent = (detail as { agent?: unknown } | null)?.agent;
   return typeof agent === "string" ? { agent } : {};
@@ -259,7 +270,7 @@ function agentOf(detail: unknown): { agent?: string } {
 /** The columns of usage, exact text in the views; an import's own amounts are safe integers. */
 type UsageColumns = Pick<
   Row,
-  "iterations" | "input_tokens" | "output_tokens" | "cache_read_tokens" | "cache_write_tokens"
+  "iterations" | "input_tokens" | "output_tokens" | "cache_read_tokens" | "cache_write_tokens" | "cache_write_1h_tokens"
 >;
 
 function figuresIn(row: UsageColumns): Figures {
@@ -269,5 +280,6 @@ function figuresIn(row: UsageColumns): Figures {
     output: Number(row.output_tokens ?? 0),
     cacheRead: Number(row.cache_read_tokens ?? 0),
     cacheWrite: Number(row.cache_write_tokens ?? 0),
+    cacheWrite1h: Number(row.cache_write_1h_tokens ?? 0),
   };
 }

@@ -4,7 +4,20 @@
  */
 import { sum } from "../../ledger/amounts.js";
 import type { Entry, PerModel } from "./booked.js";
-import { type Dollars, type Figures, linesOf, type Measured, NOTHING, same, spendOf, UNNAMED } from "./figures.js";
+import type { Call } from "./calls.js";
+import {
+  byModel,
+  type Dollars,
+  type Figures,
+  linesByModel,
+  linesOf,
+  type Measured,
+  NOTHING,
+  same,
+  spendOf,
+  sumOf,
+  UNNAMED,
+} from "./figures.js";
 
 /** A correction without its id, or why there is none although the books differ. */
 export type Correction =
@@ -38,25 +51,30 @@ export function correctionOfCall(entry: Entry, truth: Measured, tools: readonly 
  */
 export function correctionOfChild(
   entry: Entry & PerModel,
-  truth: Measured,
-  models: ReadonlyMap<string, Measured>,
+  calls: readonly Call[],
   written: Measured,
 ): Correction | undefined {
-  const { figures } = entry;
+  const { figures, dollars } = entry;
+  const truth = sumOf(calls);
+  const models = byModel(calls);
   if (written.iterations < figures.iterations || written.output < figures.output) return undefined;
   if (figures.known && !truth.known && written.iterations === figures.iterations) return undefined;
   if (same(truth, figures) && truth.known === figures.known && sameModels(models, entry.models)) return undefined;
   if (entry.touched) return touched(entry);
-  // A model that is gone from the files has a line all the same: it takes back what was booked.
+  const spend = spendWith(entry, truth, true);
+  if (dollars === undefined && calls.length > 0) return { of: entry.of, spend, reason: GREW, lines: linesOf(calls) };
+  // A model that is gone from the files has a line all the same: dollars that somebody gave are known per model at best, and without
+  // any line nothing booked in one would be taken back.
   const gone = [...entry.models]
     .filter(([model, booked]) => !models.has(model) && !same(booked, NOTHING))
     .map(([model]) => model);
   const all = new Map([...models, ...gone.map((model) => [model, { ...NOTHING, known: true }] as const)]);
-  const lines = linesOf(
-    all,
-    entry.dollars === undefined ? undefined : dollarsOf(entry.dollars, entry.usd, [...all.keys()]),
-  );
-  return { of: entry.of, spend: spendWith(entry, truth, true), reason: GREW, lines };
+  return {
+    of: entry.of,
+    spend,
+    reason: GREW,
+    lines: linesByModel(all, dollars && dollarsOf(dollars, entry.usd, [...all.keys()])),
+  };
 }
 
 /** Booked dollars by model, as estimates that add up to all of them: what belongs to no line goes to the first. */

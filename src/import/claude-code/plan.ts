@@ -160,11 +160,11 @@ class Planner {
   private child(child: OwnChild): void {
     const node = nodeId(this.own.id, child.id);
     const sum = sumOf(child.calls);
-    const lines = linesOf(byModel(child.calls));
+    const lines = linesOf(child.calls);
     const booked = this.booked.children.get(node);
     if (booked?.end !== undefined) {
       const { end } = booked;
-      const correction = correctionOfChild(end, sum, byModel(child.calls), sumOf(child.written));
+      const correction = correctionOfChild(end, child.calls, sumOf(child.written));
       if (correction === undefined) return;
       const calls = Math.max(0, sum.iterations - end.figures.iterations);
       this.correct(correction, end.corrections, {

@@ -15,7 +15,7 @@ const ATTEMPTS = [
   {
     rule: "journal_no_truncate",
     title: "empties the journal",
-    sql: "truncate ledger_private.journal, ledger_private.usage_lines",
+    sql: "truncate ledger_private.journal, ledger_private.usage_lines, ledger_private.plans",
     alsoBreaks: ["usage_lines_no_truncate"],
   },
   {

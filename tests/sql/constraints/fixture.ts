@@ -30,6 +30,8 @@ const OPERATIONS: readonly Operation[] = [
   spawn("run", "refused", { tokens: 9000, iterations: 1 }),
 ];
 
+const PRICES = [{ provider: "acme", model: "small", token_class: "output", usd_per_million: "2" }];
+
 /** Makes it and answers the tenant's id. */
 export async function makeFixture(client: pg.Client): Promise<string> {
   const books = await Books.open(client);
@@ -39,6 +41,12 @@ export async function makeFixture(client: pg.Client): Promise<string> {
     throw new Error(`the fixture cannot be made: ${JSON.stringify(answers)}`);
   }
   await client.query("select ledger.put_blob($1, 'bytes')", [books.tenantId]);
+  await client.query("select ledger.note_retries($1, 1)", [books.tenantId]);
+  await client.query("select ledger.put_prices($1, 'book', $2)", [books.tenantId, JSON.stringify(PRICES)]);
+  const blob = await client.query<{ id: string }>("select ledger.put_blob($1, 'plan') as id", [books.tenantId]);
+  const plan = { op: "plan", pool_id: "run", experiment: "e", plan_ref: blob.rows[0]?.id };
+  const [planned] = await books.apply([plan]);
+  if (planned?.status !== "ok") throw new Error(`the fixture has no plan: ${JSON.stringify(planned)}`);
   await client.query("insert into ledger_private.role_bindings (tenant_id, role_name) values ($1, 'somebody')", [
     books.tenantId,
   ]);

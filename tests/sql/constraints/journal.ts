@@ -85,6 +85,7 @@ const AMOUNTS: readonly Breach[] = [
 const LINES_ALSO_BELOW_ZERO: Readonly<Record<string, readonly string[]>> = {
   input_tokens: ["usage_lines_cache_within_input"],
   output_tokens: ["usage_lines_reasoning_within_output"],
+  cache_write_tokens: ["usage_lines_cache_write_1h_within_cache_write"],
   usd: ["usage_lines_uncertain_within_usd"],
 };
 
@@ -116,4 +117,37 @@ const LINES: readonly Breach[] = [
   check("usage_lines_reasoning_within_output", "a line with more reasoning than output", line({ reasoning_tokens: 6 })),
 ];
 
-export const JOURNAL_BREACHES: readonly Breach[] = [...KEYS, ...FACTS, ...NO_NUMBERS, ...AMOUNTS, ...LINES];
+/** Cache writes for an hour have one rule of their own: part of the cache writes, and a number. */
+const HOUR: readonly Breach[] = [
+  ...each(["21", "-1", "NaN"], (value) =>
+    check(
+      "journal_cache_write_1h_within_cache_write",
+      `${value} written for an hour, of 20`,
+      turn({ cache_write_tokens: 20, cache_write_1h_tokens: value }),
+    ),
+  ),
+  check(
+    "journal_cache_write_1h_within_cache_write",
+    "some written for an hour of nothing written",
+    turn({ cache_write_1h_tokens: 1 }),
+  ),
+  check(
+    "journal_cache_write_1h_within_cache_write",
+    "a correction by what is no number",
+    correction({ cache_write_1h_tokens: "NaN" }),
+  ),
+  ...each(["21", "-1", "NaN"], (value) =>
+    check(
+      "usage_lines_cache_write_1h_within_cache_write",
+      `a line with ${value} written for an hour, of 20`,
+      line({ cache_write_tokens: 20, cache_write_1h_tokens: value }),
+    ),
+  ),
+  check(
+    "usage_lines_cache_write_1h_within_cache_write",
+    "a line of a correction by what is no number",
+    line({ correction: true, cache_write_1h_tokens: "NaN" }),
+  ),
+];
+
+export const JOURNAL_BREACHES: readonly Breach[] = [...KEYS, ...FACTS, ...NO_NUMBERS, ...AMOUNTS, ...LINES, ...HOUR];

@@ -1,4 +1,4 @@
-/** Breaches of tenants, role_bindings and blobs. The database holds one tenant, so no row names it. */
+/** Breaches of tenants, role_bindings, blobs and retries. The database holds one tenant, so no row names it. */
 import { type Breach, check, copyOf, foreignKey, unique } from "./breach.js";
 
 export const TENANT_BREACHES: readonly Breach[] = [
@@ -19,5 +19,12 @@ export const TENANT_BREACHES: readonly Breach[] = [
   unique("blobs_pkey", "the same artifact again", copyOf("blobs", "true", {})),
   foreignKey("blobs_tenant_fkey", "an artifact of no tenant", copyOf("blobs", "true", { tenant_id: "nobody" })),
   check("blobs_id_is_digest", "an artifact changed under its digest", "update ledger_private.blobs set body = 'other'"),
-  check("blobs_id_is_digest", "an artifact called otherwise", "update ledger_private.blobs set blob_id = 'sha256:00'"),
+  unique("retries_pkey", "the same hour of the same role again", copyOf("retries", "true", {})),
+  foreignKey("retries_tenant_fkey", "retries of no tenant", copyOf("retries", "true", { tenant_id: "nobody" })),
+  check("retries_positive", "an hour without any", "update ledger_private.retries set retries = 0"),
+  check(
+    "blobs_id_is_digest",
+    "an artifact called otherwise",
+    "update ledger_private.blobs set blob_id = 'sha256:00' where body = 'bytes'",
+  ),
 ];

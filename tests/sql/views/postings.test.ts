@@ -103,3 +103,18 @@ describe("postings", () => {
     ]);
   });
 });
+
+it("tells apart what only a seal put there, also where nothing else is left of an event", async () => {
+  const books = await ledger.open();
+  await books.ok(openPool("p", { usd: "5" }), meter("p", { usd_known: false }));
+  await books.ok(meter("p", { usd: "2", usd_known: false }));
+  const rows = await books.rows(
+    "select seq, spent, uncertain, remainder from ledger.postings where tenant_id = $1 and channel = 'usd' order by seq",
+  );
+  expect(rows).toEqual([
+    { seq: "1", spent: "0", uncertain: "0", remainder: "0" },
+    { seq: "2", spent: "5", uncertain: "5", remainder: "5" },
+    // Two of the five dollars are somebody's now.
+    { seq: "3", spent: "0", uncertain: "0", remainder: "-2" },
+  ]);
+});

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { Books, Row } from "../books.js";
+import type { Books, Operation, Row } from "../books.js";
 import { correct, meter, openPool, openRun, settle, settleDriver, spawn, spawnDriver } from "../builders.js";
 import { playHistory } from "../history.js";
 import { useLedger } from "../ledger.js";
@@ -198,5 +198,35 @@ describe("trajectory", () => {
     expect(rows.d0?.rolled_up_charged_tokens).toBe("330");
     expect(rows.d10?.rolled_up_charged_tokens).toBe("30");
     expect(rows.d11?.rolled_up_charged_tokens).toBe("0");
+  });
+
+  it("keeps hundreds of sibling drivers apart, and lines of only children below them", async () => {
+    const books = await ledger.open();
+    await books.ok(openRun("r", {}));
+    const operations: Operation[] = [];
+    const own = new Map([["r", 0]]);
+    const above = new Map<string, string>();
+    const grow = (parent: string, id: string): string => {
+      operations.push(spawnDriver(parent, id), meter(id, { input_tokens: own.size }));
+      above.set(id, parent);
+      own.set(id, own.size);
+      return id;
+    };
+    for (let n = 0; n < 260; n += 1) {
+      const only = grow("r", `a${n}`);
+      if (n % 20 === 7)
+        for (const half of ["l", "r"]) grow(grow(grow(only, `b${n}`.concat(half)), `c${n}${half}`), `d${n}${half}`);
+      if (n % 50 === 3) grow(grow(grow(only, `e${n}`), `f${n}`), `g${n}`);
+    }
+    const answers = await books.apply(operations);
+    expect(answers.filter(({ status }) => status !== "ok")).toEqual([]);
+    const expected = new Map(own);
+    for (const [id, tokens] of own) {
+      for (let up = above.get(id); up !== undefined; up = above.get(up))
+        expected.set(up, (expected.get(up) ?? 0) + tokens);
+    }
+    const rows = await trajectory(books, "r");
+    const found = Object.entries(rows).map(([id, row]) => [id, Number(row.rolled_up_input_tokens)]);
+    expect(Object.fromEntries(found)).toEqual(Object.fromEntries(expected));
   });
 });

@@ -51,6 +51,7 @@ describe("usage_daily", () => {
     expect(rows[1]).toMatchObject({ ...call, ms: "5", tokens_known: true, usd_known: true });
     expect(Object.keys(rows[0] ?? {})).toEqual([
       ...["tenant_id", "day", "provider", "model", "purpose", "tags", "lines", ...X, "tokens_known", "usd_known"],
+      ...["receipt_usd", "estimated_usd", "unknown_usd_events"],
     ]);
   });
 
