@@ -52,6 +52,10 @@ function toleranceOf(options: GateOptions): string | null {
   return String(tolerance);
 }
 
+function comparedArms(experiment: string, a: string, b: string): calls.ComparedArms {
+  return { experiment: parse(name, experiment, "experiment"), a: parse(name, a, "a"), b: parse(name, b, "b") };
+}
+
 /** What a ledger offers on experiments. */
 export abstract class Experiments {
   abstract readonly tenantId: string;
@@ -82,7 +86,7 @@ export abstract class Experiments {
    */
   async compareArms(experiment: string, a: string, b: string, options: GateOptions = {}): Promise<ArmComparison> {
     const tolerance = toleranceOf(options);
-    const arms = { experiment: parse(name, experiment, "experiment"), a: parse(name, a, "a"), b: parse(name, b, "b") };
+    const arms = comparedArms(experiment, a, b);
     return this.access().caller.call((client) => calls.compareArms(client, this.tenantId, arms, tolerance));
   }
 
@@ -94,7 +98,7 @@ export abstract class Experiments {
     options: GateOptions = {},
   ): Promise<{ rows: GateRow[]; comparison: ArmComparison }> {
     const tolerance = toleranceOf(options);
-    const arms = { experiment: parse(name, experiment, "experiment"), a: parse(name, a, "a"), b: parse(name, b, "b") };
+    const arms = comparedArms(experiment, a, b);
     return this.access().caller.call(async (client) => {
       await beginReading(client);
       try {

@@ -10,7 +10,7 @@ import { csv } from "../csv.js";
 import { UsageError } from "../errors.js";
 import { fraction } from "../options.js";
 import { print, printJson } from "../output.js";
-import { inWords, printComparison, printGate, printPlan } from "../reports/gate.js";
+import { inWords, printComparison, printGate, printPlan, rowOf } from "../reports/gate.js";
 import { addWork } from "../verb.js";
 
 interface GateVerbOptions extends ConnectionOptions {
@@ -147,7 +147,7 @@ function titleOf(task: string | null): string {
 
 /** One document of the rows of a gate. */
 function verdictOf(rows: readonly GateRow[]): Record<string, unknown> {
-  const all = rows.find(({ channel }) => channel === "all");
+  const all = rowOf(rows, "all");
   return {
     verdict: all?.verdict,
     reason: all?.reason,

@@ -6,7 +6,7 @@ import type { Ledger } from "../../ledger/ledger.js";
 import { type ConnectionOptions, LOCAL_TENANT, type OpenDatabase } from "../context.js";
 import { DOLLARS, dollarParts, print, printJson, printLegend, printTable } from "../output.js";
 import { readBreakdown } from "../reports/breakdown.js";
-import { inWords, printGate } from "../reports/gate.js";
+import { inWords, printGate, rowOf } from "../reports/gate.js";
 import { noSuchRun } from "../reports/no-such.js";
 import { EXPERIMENTS, importSample, SHOWN } from "../sample.js";
 import { printAudit, readAudit } from "./audit.js";
@@ -78,7 +78,7 @@ function printCost(runs: readonly RunReport[], books: readonly string[]): void {
 function printGates([first, ...others]: readonly { experiment: string; rows: readonly GateRow[] }[]): void {
   if (first) printGate(`Equal compute? Experiment ${first.experiment}`, first.rows);
   for (const { experiment, rows } of others) {
-    const all = rows.find(({ channel }) => channel === "all");
+    const all = rowOf(rows, "all");
     if (!all) continue;
     const deciding = rows.find(({ channel, reason }) => channel !== "all" && reason !== null && reason === all.reason);
     print(`Experiment ${experiment}: ${inWords(all)}${deciding ? `, in ${deciding.channel}` : ""}`);

@@ -11,6 +11,11 @@ const REASONS: Readonly<Record<GateReason, string>> = {
   "over-tolerance": "the spread is larger than the tolerance allows",
 };
 
+/** The row of a channel, or of `all`. */
+export function rowOf(rows: readonly GateRow[], channel: GateRow["channel"]): GateRow | undefined {
+  return rows.find((row) => row.channel === channel);
+}
+
 /** A verdict and why. */
 export function inWords({ verdict, reason }: Pick<ArmComparison, "verdict" | "reason">): string {
   return reason === null ? verdict : `${verdict}: ${REASONS[reason]} (${reason})`;
@@ -18,7 +23,7 @@ export function inWords({ verdict, reason }: Pick<ArmComparison, "verdict" | "re
 
 /** The three rows of an experiment or of one task. */
 export function printGate(title: string, rows: readonly GateRow[]): void {
-  const all = rows.find(({ channel }) => channel === "all");
+  const all = rowOf(rows, "all");
   if (!all) return;
   print(`${title}: ${inWords(all)}`);
   printTable(
@@ -69,8 +74,8 @@ function unsure(figure: string, { reason }: GateRow): string {
 /** The quantities of an arm, each marked by what it rests on. */
 function costOf(rows: readonly GateRow[], { arm, cost }: GateArm): string[] {
   if (typeof cost === "string") return quantities(cost);
-  const on = (channel: string): GateArm | undefined =>
-    rows.find((row) => row.channel === channel)?.arms.find((one) => one.arm === arm);
+  const on = (channel: GateRow["channel"]): GateArm | undefined =>
+    rowOf(rows, channel)?.arms.find((one) => one.arm === arm);
   const [tokens, usd] = [on("tokens"), on("usd")];
   const spent = { usd: cost.usd, usd_known: usd?.nodes_total === 0, estimated_usd: usd?.estimated ?? "0" };
   return [
