@@ -156,6 +156,7 @@
 --!include private/expire_pool.sql
 
 -- The operations of the protocol
+--!include private/dispatch_call.sql
 --!include operations/open_pool.sql
 --!include operations/fund.sql
 --!include operations/spawn.sql
@@ -214,6 +215,8 @@
 --!include views/refusals.sql
 --!include views/trajectory.sql
 --!include views/spent_breakdown.sql
+--!include views/calls_in_doubt.sql
+--!include views/spend_gaps.sql
 
 -- Prices
 --!include functions/put_prices.sql

@@ -244,6 +244,7 @@ create table ledger_private.nodes (
   spawned_at timestamp with time zone not null,
   dispatched_at timestamp with time zone,
   ended_at timestamp with time zone,
+  task_ref text,
   constraint nodes_budget_object CHECK (((jsonb_typeof(budget) = 'object'::text) AND (jsonb_typeof(hold) = 'object'::text))),
   constraint nodes_cursor_of_ended CHECK (((cursor IS NULL) OR ((cursor >= 0) AND (terminal_seq IS NOT NULL) AND (terminal_seq > 0)))),
   constraint nodes_dispatched_has_time CHECK (((status <> 'dispatched'::text) OR (dispatched_at IS NOT NULL))),
@@ -253,6 +254,7 @@ create table ledger_private.nodes (
   constraint nodes_root_owns_pool CHECK (((parent_node_id IS NOT NULL) OR driver)),
   constraint nodes_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'dispatched'::text, 'done'::text, 'down'::text, 'cancelled'::text, 'expired'::text]))),
   constraint nodes_superseded_has_key CHECK (((NOT superseded) OR (key IS NOT NULL))),
+  constraint nodes_task_ref_sha256 CHECK ((task_ref ~ '^sha256:[0-9a-f]{64}$'::text)),
   constraint nodes_terminal_row_of_ended CHECK (((terminal_seq IS NULL) OR (ended_at IS NOT NULL))),
   constraint nodes_parent_fkey FOREIGN KEY (tenant_id, parent_node_id) REFERENCES ledger_private.pools(tenant_id, pool_id),
   constraint nodes_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES ledger_private.tenants(tenant_id),
@@ -1876,6 +1878,29 @@ end;
 $function$;
 alter function ledger_private.digest_of_prices(ledger_private.prices[],text) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.dispatch_call(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_pool ledger_private.pools := ledger_private.find_pool(p_tenant_id, p_operation ->> 'pool_id');
+  v_event ledger_private.journal;
+begin
+  if v_pool.pool_id is null then
+    return ledger_private.failed('LG002', 'pool_id', format('there is no pool %s', p_operation ->> 'pool_id'));
+  elsif v_pool.state = 'closed' then
+    return ledger_private.refused(v_pool.pool_id, '{"code": "pool-closed"}');
+  end if;
+  v_event := ledger_private.event(v_pool, 'dispatched', p_operation, p_at);
+  v_event.node_id := v_pool.pool_id;
+  v_event.turn := (p_operation -> 'turn')::integer;
+  v_event.detail := jsonb_build_object('meter_id', p_operation -> 'meter_id')
+    || case when p_operation ? 'detail' then jsonb_build_object('detail', p_operation -> 'detail') else '{}' end;
+  return ledger_private.ok(v_pool.pool_id, ledger_private.post(v_event));
+end;
+$function$;
+alter function ledger_private.dispatch_call(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.draw(p_event ledger_private.journal, p_moves ledger_private.move[], p_payers text[])
  RETURNS ledger_private.channels[]
  LANGUAGE plpgsql
@@ -2264,6 +2289,7 @@ begin
     when 'instant' then
       return v_type = 'string' and ledger_private.instant(p_value #>> '{}') is not null;
     when 'outcome' then return p_value in ('"done"', '"down"');
+    when 'digest' then return v_type = 'string' and p_value #>> '{}' ~ '^sha256:[0-9a-f]{64}$';
     when 'purpose' then
       return p_value in ('"turn"', '"compaction"', '"failed"', '"tool"');
     when 'match' then return p_value in ('"exact"', '"dated"', '"prefix"', '"contains"');
@@ -2271,8 +2297,7 @@ begin
       return v_type = 'string' and p_value #>> '{}' ~ '^(input|cache_read|cache_write|cache_write_1h|output|reasoning|request)$';
     when 'unknown_usd' then
       return p_value in ('"seal"', '"flag"');
-    when 'token_charge' then
-      return p_value in ('"total"', '"uncached"');
+    when 'token_charge' then return p_value in ('"total"', '"uncached"');
     when 'replicate' then
       return ledger_private.fits('id', p_value) or ledger_private.fits('count', p_value);
     when 'lines' then
@@ -2500,7 +2525,7 @@ CREATE OR REPLACE FUNCTION ledger_private.foldable(p_operation jsonb)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN (((p_operation ->> 'op'::text) = ANY (ARRAY['meter'::text, 'spawn'::text, 'settle'::text, 'dispatch'::text, 'cancel'::text])) AND (NOT (p_operation ?| ARRAY['key'::text, 'driver'::text, 'lines'::text])));
+RETURN (((p_operation ->> 'op'::text) = ANY (ARRAY['meter'::text, 'spawn'::text, 'settle'::text, 'dispatch'::text, 'cancel'::text])) AND (NOT (p_operation ?| ARRAY['key'::text, 'driver'::text, 'lines'::text, 'meter_id'::text])));
 alter function ledger_private.foldable(jsonb) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.fraction_of(p_part numeric, p_whole numeric)
@@ -2654,6 +2679,11 @@ begin
     select n.node_id, true, false, false
     from ledger_private.nodes n
     where n.tenant_id = p_tenant_id and n.node_id = r.run_id and n.parent_node_id is not null and n.ended_at is null
+    union all
+    select d.pool_id, o.outcome is null, o.outcome is not null, o.outcome is not null
+    from ledger_private.runs o
+    join ledger.calls_in_doubt d on d.tenant_id = o.tenant_id and d.run_id = o.run_id
+    where o.tenant_id = p_tenant_id and o.run_id = r.run_id
     union all
     select
       j.node_id, false, coalesce(sum(j.tokens_unknown), 0) <> 0 or coalesce(sum(j.uncertain_tokens), 0) <> 0,
@@ -3016,7 +3046,8 @@ begin
   where n.tenant_id = p_node.tenant_id and n.parent_node_id = p_node.parent_node_id and n.key = p_node.key and not n.superseded;
   return case
     when v_other.node_id is null then null
-    when v_other.label <> p_node.label or v_other.budget <> p_node.budget
+    when v_other.task_ref is distinct from p_node.task_ref
+      or (p_node.task_ref is null and (v_other.label <> p_node.label or v_other.budget <> p_node.budget))
       then ledger_private.refused(p_node.parent_node_id, '{"code": "key-conflict"}')
     when v_other.status = 'done'
       then ledger_private.ok(p_node.parent_node_id, null, jsonb_build_object('node_id', v_other.node_id, 'existing', true))
@@ -3444,9 +3475,15 @@ begin
   elsif not coalesce(ledger_private.fits('id', p_operation -> 'operation_id'), false) then
     return jsonb_build_object('path', 'operation_id', 'rule', 'is required: ' || ledger_private.rule_text('id'));
   end if;
-  v_shape := case when p_operation ->> 'op' not in ('any', 'spend', 'line', 'price') then ledger_private.shape(p_operation ->> 'op') end;
+  v_shape := case
+    when p_operation ->> 'op' = 'dispatch' and p_operation ? 'pool_id' and not p_operation ? 'node_id' then ledger_private.shape('call')
+    when p_operation ->> 'op' not in ('any', 'spend', 'line', 'price', 'call') then ledger_private.shape(p_operation ->> 'op')
+  end;
   if v_shape is null then
     return jsonb_build_object('path', 'op', 'rule', format('%s is no operation of the ledger', coalesce(p_operation -> 'op', 'null')));
+  end if;
+  if p_operation ->> 'op' = 'dispatch' and (p_operation ? 'node_id') = (p_operation ? 'pool_id') then
+    return jsonb_build_object('path', 'node_id', 'rule', 'is required, or pool_id in its place: a hold, or a call of a driver''s own; not both');
   end if;
   v_misfit := ledger_private.misfit(p_operation, v_shape, '', ledger_private.shape('any'));
   if v_misfit is not null then
@@ -3455,6 +3492,8 @@ begin
     return jsonb_build_object('path', 'effective_at', 'rule', 'must not be in the future');
   elsif p_operation #> '{detail,price_book}' is not null then
     return jsonb_build_object('path', 'detail.price_book', 'rule', 'is written by the ledger: the book that an estimate came from');
+  elsif p_operation -> 'meter_id' = p_operation -> 'operation_id' then
+    return jsonb_build_object('path', 'meter_id', 'rule', 'is the id of the meter operation to come, not of this one');
   elsif p_operation ? 'spend' then
     v_misfit := ledger_private.misfit_of_spend(p_operation -> 'spend', 'spend.');
   end if;
@@ -3655,6 +3694,7 @@ begin
   v.label := p_operation ->> 'label';
   v.runtime := p_operation ->> 'runtime';
   v.key := p_operation ->> 'key';
+  v.task_ref := p_operation ->> 'task_ref';
   v.superseded := false;
   v.budget := coalesce(p_operation -> 'budget', '{}');
   v.hold := '{}';
@@ -3827,10 +3867,15 @@ CREATE OR REPLACE FUNCTION ledger_private.op_dispatch(p_tenant_id text, p_operat
  LANGUAGE plpgsql
 AS $function$
 declare
-  v_node ledger_private.nodes := ledger_private.find_node(p_tenant_id, p_operation ->> 'node_id');
-  v_failed ledger_private.answer := ledger_private.no_open_hold(v_node, p_operation);
+  v_node ledger_private.nodes;
+  v_failed ledger_private.answer;
   v_event ledger_private.journal;
 begin
+  if p_operation ? 'pool_id' then
+    return ledger_private.dispatch_call(p_tenant_id, p_operation, p_at);
+  end if;
+  v_node := ledger_private.find_node(p_tenant_id, p_operation ->> 'node_id');
+  v_failed := ledger_private.no_open_hold(v_node, p_operation);
   if v_failed.status is not null then
     return v_failed;
   elsif v_node.status = 'dispatched' then
@@ -4113,7 +4158,7 @@ begin
   v_answer := ledger_private.reserve(v_pool, v_node, p_operation, 'budget.', p_at);
   if v_node.driver and v_answer.status = 'ok' and v_answer.seq is not null then
     perform ledger_private.open_child(
-      ledger_private.new_pool(v_pool, v_answer.result ->> 'node_id', jsonb_build_object('tags', p_operation -> 'tags'), p_at),
+      ledger_private.new_pool(v_pool, v_answer.result ->> 'node_id', jsonb_strip_nulls(jsonb_build_object('tags', p_operation -> 'tags')), p_at),
       ledger_private.channels_of(v_node.budget),
       p_operation, p_at, v_answer.seq
     );
@@ -4940,7 +4985,7 @@ CREATE OR REPLACE FUNCTION ledger_private.rule_text(p_kind text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN CASE p_kind WHEN 'id'::text THEN 'must be a text of 1 to 200 characters without control characters'::text WHEN 'text'::text THEN 'must be a text of at most 10000 characters'::text WHEN 'count'::text THEN 'must be a whole number from 0 to 9007199254740991'::text WHEN 'whole'::text THEN 'must be a whole number from -9007199254740991 to 9007199254740991'::text WHEN 'money'::text THEN 'must be a number or decimal text from 0 to below 10^15 with at most 12 decimals'::text WHEN 'change'::text THEN 'must be a number or decimal text between -10^15 and 10^15 with at most 12 decimals'::text WHEN 'rate'::text THEN 'must be a number or decimal text of dollars per million from 0 to below 10^12 with at most 6 decimals'::text WHEN 'match'::text THEN 'must be exact, dated, prefix or contains'::text WHEN 'token_class'::text THEN 'must be input, cache_read, cache_write, cache_write_1h, output, reasoning or request'::text WHEN 'duration_ms'::text THEN 'must be a whole number of milliseconds from 1 to 315360000000'::text WHEN 'small'::text THEN 'must be a whole number from 0 to 2147483647'::text WHEN 'flag'::text THEN 'must be true or false'::text WHEN 'score'::text THEN 'must be a finite number'::text WHEN 'json'::text THEN 'must be JSON other than null of at most 100000 bytes'::text WHEN 'names'::text THEN 'must be a list of at most 1000 texts of at most 200 characters'::text WHEN 'tags'::text THEN 'must be at most 16 pairs of short texts: keys up to 64, values up to 256 characters'::text WHEN 'instant'::text THEN 'must be an ISO 8601 instant with a time zone'::text WHEN 'outcome'::text THEN 'must be done or down'::text WHEN 'purpose'::text THEN 'must be turn, compaction, failed or tool'::text WHEN 'unknown_usd'::text THEN 'must be seal or flag'::text WHEN 'token_charge'::text THEN 'must be total or uncached'::text WHEN 'replicate'::text THEN 'must be a short text or a whole number'::text WHEN 'own'::text THEN 'is a channel of its own, not a resource'::text WHEN 'lines'::text THEN 'must be a list of 1 to 1000 lines'::text ELSE NULL::text END;
+RETURN CASE p_kind WHEN 'id'::text THEN 'must be a text of 1 to 200 characters without control characters'::text WHEN 'text'::text THEN 'must be a text of at most 10000 characters'::text WHEN 'count'::text THEN 'must be a whole number from 0 to 9007199254740991'::text WHEN 'whole'::text THEN 'must be a whole number from -9007199254740991 to 9007199254740991'::text WHEN 'money'::text THEN 'must be a number or decimal text from 0 to below 10^15 with at most 12 decimals'::text WHEN 'change'::text THEN 'must be a number or decimal text between -10^15 and 10^15 with at most 12 decimals'::text WHEN 'rate'::text THEN 'must be a number or decimal text of dollars per million from 0 to below 10^12 with at most 6 decimals'::text WHEN 'match'::text THEN 'must be exact, dated, prefix or contains'::text WHEN 'token_class'::text THEN 'must be input, cache_read, cache_write, cache_write_1h, output, reasoning or request'::text WHEN 'duration_ms'::text THEN 'must be a whole number of milliseconds from 1 to 315360000000'::text WHEN 'small'::text THEN 'must be a whole number from 0 to 2147483647'::text WHEN 'flag'::text THEN 'must be true or false'::text WHEN 'score'::text THEN 'must be a finite number'::text WHEN 'json'::text THEN 'must be JSON other than null of at most 100000 bytes'::text WHEN 'names'::text THEN 'must be a list of at most 1000 texts of at most 200 characters'::text WHEN 'tags'::text THEN 'must be at most 16 pairs of short texts: keys up to 64, values up to 256 characters'::text WHEN 'instant'::text THEN 'must be an ISO 8601 instant with a time zone'::text WHEN 'outcome'::text THEN 'must be done or down'::text WHEN 'digest'::text THEN 'must be a text of the form sha256:<64 hex digits, in lower case>'::text WHEN 'purpose'::text THEN 'must be turn, compaction, failed or tool'::text WHEN 'unknown_usd'::text THEN 'must be seal or flag'::text WHEN 'token_charge'::text THEN 'must be total or uncached'::text WHEN 'replicate'::text THEN 'must be a short text or a whole number'::text WHEN 'own'::text THEN 'is a channel of its own, not a resource'::text WHEN 'lines'::text THEN 'must be a list of 1 to 1000 lines'::text ELSE NULL::text END;
 alter function ledger_private.rule_text(text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.set_pool_state(p_pool ledger_private.pools, p_state text)
@@ -5068,7 +5113,7 @@ CREATE OR REPLACE FUNCTION ledger_private.shape(p_op text)
  RETURNS jsonb
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN CASE p_op WHEN 'any'::text THEN '{"op": "id", "tags": "tags", "effective_at": "instant", "operation_id": "id"}'::jsonb WHEN 'spend'::text THEN '{"!": ["iterations", "input_tokens", "output_tokens"], "ms": "count", "usd": "money", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "cache_write_1h_tokens": "count"}'::jsonb WHEN 'line'::text THEN '{"!": [], "ms": "count", "usd": "money", "model": "id", "provider": "id", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "provider_request_id": "id", "cache_write_1h_tokens": "count"}'::jsonb WHEN 'price'::text THEN '{"!": ["provider", "model", "token_class", "usd_per_million"], "match": "match", "model": "id", "source": "id", "provider": "id", "valid_to": "instant", "valid_from": "instant", "token_class": "token_class", "usd_per_million": "rate", "above_input_tokens": "count"}'::jsonb WHEN 'meter'::text THEN '{"!": ["pool_id", "spend"], "turn": "small", "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "pool_id": "id", "purpose": "purpose", "provider": "id", "tool_calls": "names", "provider_request_id": "id"}'::jsonb WHEN 'spawn'::text THEN '{"!": ["pool_id", "label", "budget"], "key": "id", "label": "id", "budget": {"!": [], "*": "money", "usd": "money", "tokens": "count", "iterations": "count"}, "driver": "flag", "node_id": "id", "pool_id": "id", "runtime": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'settle'::text THEN '{"!": ["node_id", "outcome"], "infra": "flag", "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "out_ref": "id", "outcome": "outcome", "purpose": "purpose", "verdict": "json", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'cancel'::text THEN '{"!": ["node_id", "reason"], "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "purpose": "purpose", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'correct'::text THEN '{"!": ["of", "spend", "reason"], "of": "id", "lines": "lines", "spend": "spend", "reason": "text", "tool_calls": "names"}'::jsonb WHEN 'dispatch'::text THEN '{"!": ["node_id"], "node_id": "id"}'::jsonb WHEN 'extend'::text THEN '{"!": ["node_id", "lease_ms"], "node_id": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'deliver'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'open_pool'::text THEN '{"!": ["pool_id", "channels"], "run": {"!": ["label"], "arm": "id", "task": "id", "label": "id", "replicate": "replicate", "experiment": "id"}, "pool_id": "id", "channels": {"!": [], "*": {"!": [], "unit": "id", "total": "money"}, "tokens": {"!": [], "unit": "id", "total": "count"}, "iterations": {"!": [], "unit": "id", "total": "count"}}, "max_depth": "small", "deadline_ms": "duration_ms", "unknown_usd": "unknown_usd", "token_charge": "token_charge", "parent_pool_id": "id"}'::jsonb WHEN 'fund'::text THEN '{"!": ["pool_id", "amounts"], "amounts": {"!": [], "*": "change", "tokens": "whole", "iterations": "whole"}, "pool_id": "id"}'::jsonb WHEN 'expire'::text THEN '{"!": [], "pool_id": "id"}'::jsonb WHEN 'freeze'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'thaw'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'close_pool'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'judge'::text THEN '{"!": ["run_id", "resolved"], "infra": "flag", "score": "score", "run_id": "id", "resolved": "flag"}'::jsonb WHEN 'plan'::text THEN '{"!": ["pool_id", "experiment", "plan_ref"], "pool_id": "id", "plan_ref": "id", "experiment": "id"}'::jsonb ELSE NULL::jsonb END;
+RETURN CASE p_op WHEN 'any'::text THEN '{"op": "id", "tags": "tags", "effective_at": "instant", "operation_id": "id"}'::jsonb WHEN 'spend'::text THEN '{"!": ["iterations", "input_tokens", "output_tokens"], "ms": "count", "usd": "money", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "cache_write_1h_tokens": "count"}'::jsonb WHEN 'line'::text THEN '{"!": [], "ms": "count", "usd": "money", "model": "id", "provider": "id", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "provider_request_id": "id", "cache_write_1h_tokens": "count"}'::jsonb WHEN 'price'::text THEN '{"!": ["provider", "model", "token_class", "usd_per_million"], "match": "match", "model": "id", "source": "id", "provider": "id", "valid_to": "instant", "valid_from": "instant", "token_class": "token_class", "usd_per_million": "rate", "above_input_tokens": "count"}'::jsonb WHEN 'meter'::text THEN '{"!": ["pool_id", "spend"], "turn": "small", "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "pool_id": "id", "purpose": "purpose", "provider": "id", "tool_calls": "names", "provider_request_id": "id"}'::jsonb WHEN 'spawn'::text THEN '{"!": ["pool_id", "label", "budget"], "key": "id", "label": "id", "budget": {"!": [], "*": "money", "usd": "money", "tokens": "count", "iterations": "count"}, "driver": "flag", "node_id": "id", "pool_id": "id", "runtime": "id", "lease_ms": "duration_ms", "task_ref": "digest"}'::jsonb WHEN 'settle'::text THEN '{"!": ["node_id", "outcome"], "infra": "flag", "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "out_ref": "id", "outcome": "outcome", "purpose": "purpose", "verdict": "json", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'cancel'::text THEN '{"!": ["node_id", "reason"], "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "purpose": "purpose", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'correct'::text THEN '{"!": ["of", "spend", "reason"], "of": "id", "lines": "lines", "spend": "spend", "reason": "text", "tool_calls": "names"}'::jsonb WHEN 'dispatch'::text THEN '{"!": ["node_id"], "node_id": "id"}'::jsonb WHEN 'call'::text THEN '{"!": ["pool_id", "meter_id"], "turn": "small", "model": "id", "detail": "json", "pool_id": "id", "purpose": "purpose", "meter_id": "id", "provider": "id"}'::jsonb WHEN 'extend'::text THEN '{"!": ["node_id", "lease_ms"], "node_id": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'deliver'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'open_pool'::text THEN '{"!": ["pool_id", "channels"], "run": {"!": ["label"], "arm": "id", "task": "id", "label": "id", "replicate": "replicate", "experiment": "id"}, "pool_id": "id", "channels": {"!": [], "*": {"!": [], "unit": "id", "total": "money"}, "tokens": {"!": [], "unit": "id", "total": "count"}, "iterations": {"!": [], "unit": "id", "total": "count"}}, "max_depth": "small", "deadline_ms": "duration_ms", "unknown_usd": "unknown_usd", "token_charge": "token_charge", "parent_pool_id": "id"}'::jsonb WHEN 'fund'::text THEN '{"!": ["pool_id", "amounts"], "amounts": {"!": [], "*": "change", "tokens": "whole", "iterations": "whole"}, "pool_id": "id"}'::jsonb WHEN 'expire'::text THEN '{"!": [], "pool_id": "id"}'::jsonb WHEN 'freeze'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'thaw'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'close_pool'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'judge'::text THEN '{"!": ["run_id", "resolved"], "infra": "flag", "score": "score", "run_id": "id", "resolved": "flag"}'::jsonb WHEN 'plan'::text THEN '{"!": ["pool_id", "experiment", "plan_ref"], "pool_id": "id", "plan_ref": "id", "experiment": "id"}'::jsonb ELSE NULL::jsonb END;
 alter function ledger_private.shape(text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.sign_test(p_one bigint, p_other bigint)
@@ -5619,6 +5664,60 @@ grant select on ledger.blobs to ledger_admin;
 grant select on ledger.blobs to ledger_auditor;
 grant select on ledger.blobs to ledger_writer;
 
+create view ledger.calls_in_doubt with (security_invoker=true) as
+ SELECT r.tenant_id,
+    r.run_id,
+    p.pool_id,
+    c.seq,
+    c.meter_id,
+    j.turn,
+    j.purpose,
+    j.provider,
+    j.model,
+    j.detail -> 'detail'::text AS detail,
+    j.recorded_at AS dispatched_at
+   FROM ledger_private.runs r
+     CROSS JOIN LATERAL ( WITH RECURSIVE tree AS (
+                 SELECT r.run_id AS pool_id
+                UNION ALL
+                 SELECT c_1.pool_id
+                   FROM tree t_1
+                     CROSS JOIN LATERAL ( SELECT k.pool_id
+                           FROM ledger_private.pools k
+                          WHERE k.tenant_id = r.tenant_id AND k.parent_pool_id = t_1.pool_id
+                         OFFSET 0) c_1
+                )
+         SELECT t.pool_id
+           FROM tree t) p
+     CROSS JOIN LATERAL ( SELECT m.meter_id,
+            min(m.seq) AS seq
+           FROM ( SELECT
+                        CASE k.kind
+                            WHEN 'metered'::text THEN k.operation_id
+                            ELSE k.detail ->> 'meter_id'::text
+                        END AS meter_id,
+                    k.seq,
+                    k.kind = 'metered'::text AS metered
+                   FROM ledger_private.journal k
+                  WHERE k.tenant_id = r.tenant_id AND k.pool_id = p.pool_id AND k.node_id = p.pool_id AND (k.kind = ANY (ARRAY['metered'::text, 'dispatched'::text]))
+                 OFFSET 0) m
+          GROUP BY m.meter_id
+         HAVING NOT bool_or(m.metered)) c
+     CROSS JOIN LATERAL ( SELECT k.turn,
+            k.purpose,
+            k.provider,
+            k.model,
+            k.detail,
+            k.recorded_at
+           FROM ledger_private.journal k
+          WHERE k.tenant_id = r.tenant_id AND k.pool_id = p.pool_id AND k.seq = c.seq
+         OFFSET 0) j;
+alter view ledger.calls_in_doubt owner to ledger_owner;
+comment on view ledger.calls_in_doubt is 'Calls of drivers that were announced and not metered.';
+grant select on ledger.calls_in_doubt to ledger_admin;
+grant select on ledger.calls_in_doubt to ledger_auditor;
+grant select on ledger.calls_in_doubt to ledger_writer;
+
 create view ledger.channels with (security_invoker=true) as
  SELECT tenant_id,
     pool_id,
@@ -5802,7 +5901,10 @@ create view ledger.nodes with (security_invoker=true) as
     n.tags,
     n.spawned_at,
     n.dispatched_at,
-    n.ended_at
+    n.ended_at,
+    n.task_ref,
+    n.terminal_seq,
+    n.superseded
    FROM ledger_private.nodes n
      LEFT JOIN LATERAL ( WITH RECURSIVE above AS (
                  SELECT p.parent_node_id,
@@ -6188,17 +6290,17 @@ create view ledger.run_costs with (security_invoker=true) as
     s.uncertain_tokens,
     s.uncertain_iterations,
     trim_scale(s.uncertain_usd) AS uncertain_usd,
-    s.tokens_unknown = 0 AS tokens_known,
-    s.usd_unknown = 0 AS usd_known,
+    (s.tokens_unknown + d.lost) = 0 AS tokens_known,
+    (s.usd_unknown + d.lost) = 0 AS usd_known,
     trim_scale(s.usd - s.uncertain_usd) AS receipt_usd,
     trim_scale(s.uncertain_usd) AS estimated_usd,
-    s.usd_seals AS unknown_usd_events,
-    s.tokens_unknown AS unknown_tokens_events,
+    s.usd_seals + d.lost AS unknown_usd_events,
+    s.tokens_unknown + d.lost AS unknown_tokens_events,
     s.open_holds +
         CASE
             WHEN p.parent_pool_id IS NOT NULL AND r.outcome IS NULL THEN 1
             ELSE 0
-        END AS open_holds,
+        END + d.under_way AS open_holds,
     s.first_spend_at
    FROM ( SELECT u.tenant_id,
             u.run_id,
@@ -6249,6 +6351,7 @@ create view ledger.run_costs with (security_invoker=true) as
             COALESCE(sum(j.tokens_unknown), 0::bigint) AS tokens_unknown,
             COALESCE(sum(j.usd_unknown), 0::bigint) AS usd_unknown,
             COALESCE(sum(j.usd_seals), 0::bigint) AS usd_seals,
+            count(*) FILTER (WHERE j.kind = 'dispatched'::text) AS announced,
             min(j.effective_at) FILTER (WHERE j.charged_tokens > 0::numeric OR j.usd > 0::numeric OR NOT j.tokens_known OR NOT j.usd_known OR j.iterations > 0::numeric OR j.ms > 0::numeric OR j.input_tokens > 0::numeric OR j.output_tokens > 0::numeric OR j.resources IS NOT NULL) AS first_spend_at,
             ( SELECT COALESCE(sum(h.open_holds), 0::bigint) AS "coalesce"
                    FROM tree t_1
@@ -6275,10 +6378,28 @@ create view ledger.run_costs with (security_invoker=true) as
                     j_1.effective_at,
                     j_1.tokens_known,
                     j_1.usd_known,
-                    j_1.resources
+                    j_1.resources,
+                    j_1.kind
                    FROM ledger_private.journal j_1
-                  WHERE j_1.tenant_id = r.tenant_id AND j_1.pool_id = t.pool_id AND j_1.source_pool_id IS NULL AND (j_1.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text]))
-                 OFFSET 0) j) s;
+                  WHERE j_1.tenant_id = r.tenant_id AND j_1.pool_id = t.pool_id AND j_1.source_pool_id IS NULL AND ((j_1.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text])) OR j_1.kind = 'dispatched'::text AND j_1.node_id = j_1.pool_id)
+                 OFFSET 0) j) s
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN r.outcome IS NULL THEN c.calls
+                    ELSE 0::bigint
+                END AS under_way,
+                CASE
+                    WHEN r.outcome IS NULL THEN 0::bigint
+                    ELSE c.calls
+                END AS lost
+           FROM ( SELECT
+                        CASE
+                            WHEN s.announced > 0 THEN ( SELECT count(*) AS count
+                               FROM ledger.calls_in_doubt k
+                              WHERE k.tenant_id = r.tenant_id AND k.run_id = r.run_id)
+                            ELSE 0::bigint
+                        END AS calls
+                 OFFSET 0) c) d;
 alter view ledger.run_costs owner to ledger_owner;
 comment on view ledger.run_costs is 'What each run of an experiment cost, and whether it counts.';
 grant select on ledger.run_costs to ledger_admin;
@@ -6418,7 +6539,8 @@ create view ledger.settlements with (security_invoker=true) as
             k.infra,
             k.spawned_at,
             k.dispatched_at,
-            k.ended_at
+            k.ended_at,
+            k.task_ref
            FROM ledger_private.nodes k
           WHERE k.tenant_id = r.tenant_id AND k.node_id = e.node_id
          OFFSET 0) n
@@ -6495,6 +6617,120 @@ comment on view ledger.settlements is 'Children of runs that have ended, with th
 grant select on ledger.settlements to ledger_admin;
 grant select on ledger.settlements to ledger_auditor;
 grant select on ledger.settlements to ledger_writer;
+
+create view ledger.spend_gaps with (security_invoker=true) as
+ SELECT r.tenant_id,
+    r.run_id,
+    x.node_id,
+    x.gap,
+    x.channels
+   FROM ledger_private.runs r
+     CROSS JOIN LATERAL ( WITH RECURSIVE tree AS (
+                 SELECT r.run_id AS pool_id
+                UNION ALL
+                 SELECT c.pool_id
+                   FROM tree t
+                     CROSS JOIN LATERAL ( SELECT k.pool_id
+                           FROM ledger_private.pools k
+                          WHERE k.tenant_id = r.tenant_id AND k.parent_pool_id = t.pool_id
+                         OFFSET 0) c
+                ), calls AS (
+                 SELECT t.pool_id,
+                    j.node_id,
+                    j.kind = 'metered'::text AS metered,
+                    j.kind = 'dispatched'::text AS announced,
+                        CASE j.kind
+                            WHEN 'metered'::text THEN j.operation_id
+                            WHEN 'dispatched'::text THEN j.detail ->> 'meter_id'::text
+                            ELSE NULL::text
+                        END AS meter_id,
+                    j.tokens_unknown,
+                    j.usd_unknown,
+                    j.usd_seals,
+                    j.uncertain_usd
+                   FROM tree t
+                     CROSS JOIN LATERAL ( SELECT k.node_id,
+                            k.kind,
+                            k.operation_id,
+                            k.detail,
+                            k.tokens_unknown,
+                            k.usd_unknown,
+                            k.usd_seals,
+                            k.uncertain_usd
+                           FROM ledger_private.journal k
+                          WHERE k.tenant_id = r.tenant_id AND k.pool_id = t.pool_id AND k.source_pool_id IS NULL AND ((k.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text])) OR k.kind = 'dispatched'::text AND k.node_id = k.pool_id)
+                         OFFSET 0) j
+                ), by_call AS (
+                 SELECT c.pool_id,
+                    c.node_id,
+                    bool_or(c.announced) AND NOT bool_or(c.metered) AS in_doubt,
+                    sum(c.tokens_unknown) AS tokens_unknown,
+                    sum(c.usd_unknown) AS usd_unknown,
+                    sum(c.usd_seals) AS usd_seals,
+                    sum(c.uncertain_usd) AS uncertain_usd
+                   FROM calls c
+                  GROUP BY c.pool_id, c.node_id, c.meter_id
+                ), by_node AS (
+                 SELECT c.pool_id,
+                    c.node_id,
+                    bool_or(c.in_doubt) AS in_doubt,
+                    COALESCE(sum(c.tokens_unknown), 0::numeric) AS tokens_unknown,
+                    COALESCE(sum(c.usd_unknown), 0::numeric) AS usd_unknown,
+                    COALESCE(sum(c.usd_seals), 0::numeric) AS usd_seals,
+                    COALESCE(sum(c.uncertain_usd), 0::numeric) AS uncertain_usd
+                   FROM by_call c
+                  GROUP BY c.pool_id, c.node_id
+                )
+         SELECT n.node_id,
+            'never-settled'::text AS gap,
+                CASE
+                    WHEN n.hold = '{}'::jsonb THEN ARRAY['tokens'::text, 'usd'::text]
+                    ELSE ARRAY( SELECT k.channel
+                       FROM jsonb_object_keys(n.hold) k(channel)
+                      ORDER BY (
+                            CASE k.channel
+                                WHEN 'tokens'::text THEN 0
+                                WHEN 'iterations'::text THEN 1
+                                WHEN 'usd'::text THEN 2
+                                ELSE 3
+                            END), (k.channel COLLATE "C"))
+                END AS channels
+           FROM tree t
+             CROSS JOIN LATERAL ( SELECT h_1.open_holds
+                   FROM ledger_private.pool_heads h_1
+                  WHERE h_1.tenant_id = r.tenant_id AND h_1.pool_id = t.pool_id
+                 OFFSET 0) h
+             CROSS JOIN LATERAL ( SELECT k.node_id,
+                    k.hold
+                   FROM ledger_private.nodes k
+                  WHERE k.tenant_id = r.tenant_id AND k.parent_node_id = t.pool_id AND k.ended_at IS NULL AND h.open_holds > 0 AND (k.hold <> '{}'::jsonb OR k.driver OR k.dispatched_at IS NOT NULL)
+                 OFFSET 0) n
+        UNION ALL
+         SELECT g.node_id,
+            'unreported'::text,
+            array_remove(ARRAY[
+                CASE
+                    WHEN g.tokens THEN 'tokens'::text
+                    ELSE NULL::text
+                END,
+                CASE
+                    WHEN g.usd THEN 'usd'::text
+                    ELSE NULL::text
+                END], NULL::text) AS array_remove
+           FROM ( SELECT b.node_id,
+                    b.in_doubt OR b.tokens_unknown <> 0::numeric AS tokens,
+                    b.in_doubt OR b.usd_seals <> 0::numeric OR b.usd_unknown <> 0::numeric AND COALESCE(b.uncertain_usd = k.ceiling, false) AS usd
+                   FROM by_node b
+                     LEFT JOIN LATERAL ( SELECT (n.budget ->> 'usd'::text)::numeric AS ceiling
+                           FROM ledger_private.nodes n
+                          WHERE n.tenant_id = r.tenant_id AND n.node_id = b.node_id AND b.usd_unknown <> 0::numeric AND b.node_id <> b.pool_id
+                         OFFSET 0) k ON true) g
+          WHERE g.tokens OR g.usd) x;
+alter view ledger.spend_gaps owner to ledger_owner;
+comment on view ledger.spend_gaps is 'Nodes of runs whose end or usage nobody has reported.';
+grant select on ledger.spend_gaps to ledger_admin;
+grant select on ledger.spend_gaps to ledger_auditor;
+grant select on ledger.spend_gaps to ledger_writer;
 
 create view ledger.spent_breakdown with (security_invoker=true) as
  SELECT r.tenant_id,
@@ -6913,7 +7149,8 @@ create view ledger.trajectory with (security_invoker=true) as
                             n_1.infra,
                             n_1.spawned_at,
                             n_1.dispatched_at,
-                            n_1.ended_at
+                            n_1.ended_at,
+                            n_1.task_ref
                            FROM ledger_private.nodes n_1
                           WHERE n_1.tenant_id = r.tenant_id AND n_1.parent_node_id = d.pool_id
                          OFFSET 0) n

@@ -3,6 +3,7 @@ export type { MigrateOptions } from "./database/migrate-options.js";
 export type * from "./database/schema.generated.js";
 export { type Artifact, ArtifactError, type ArtifactProblem } from "./ledger/artifacts.js";
 export {
+  type AnnounceOptions,
   BudgetPool,
   type CancelOptions,
   DEFAULT_LEASE_MS,
@@ -38,3 +39,58 @@ export type { Readout } from "./ledger/readout.js";
 export type { Settlement } from "./ledger/replay.js";
 export { spendFrom, type UsageEvent } from "./ledger/spend.js";
 export type { TransactionLedger, Work } from "./ledger/transaction.js";
+export {
+  type Agent,
+  type DriverChild,
+  driverChild,
+  type Spawnable,
+  type Worker,
+  type WorkerContext,
+} from "./supervise/agent.js";
+export {
+  type ChatAnswer,
+  ChatError,
+  type ChatMessage,
+  type ChatRequest,
+  type ChatTool,
+  type ChatToolCall,
+  type ChatUsage,
+  type DriverChat,
+} from "./supervise/driver/chat.js";
+export type { Compaction } from "./supervise/driver/compaction.js";
+export {
+  type CoordinationTools,
+  type CoordinationToolsOptions,
+  createCoordinationTools,
+} from "./supervise/driver/coordination-tools.js";
+export { coordinationDriverAgent, DriverError } from "./supervise/driver/driver.js";
+export type { CoordinationDriverOptions } from "./supervise/driver/driver-options.js";
+export type { ResultCheck } from "./supervise/driver/ending-tools.js";
+export {
+  type ScriptedAnswer,
+  type ScriptedChat,
+  type ScriptLine,
+  scriptedChat,
+} from "./supervise/driver/scripted-chat.js";
+export type { ChatToolImplementation, ToolError } from "./supervise/driver/tool.js";
+export type { Instruction, Profile } from "./supervise/driver/worker-tools.js";
+export type { Executor, ExecutorProgress, ExecutorResult, Verdict as WorkVerdict } from "./supervise/executor.js";
+export { type StreamedResult, streamingWorker, worker } from "./supervise/executors.js";
+export type { Hook, HookEvent } from "./supervise/hooks.js";
+export type { Finding, Mailbox, Question, Reply, Urgency } from "./supervise/mailbox.js";
+export type * from "./supervise/result.js";
+export { routerDriverChat } from "./supervise/router/chat.js";
+export type { RouterChatOptions } from "./supervise/router/options.js";
+export type {
+  Child,
+  Metered,
+  PerWorker,
+  Progress,
+  Scope,
+  SpawnOptions,
+  TreeNode,
+  TurnDetail,
+  Turns,
+} from "./supervise/scope.js";
+export type { Done, Down, Handle, Pending, ScopeRefusal, Settled, Spawned, Spent } from "./supervise/settled.js";
+export { createSupervisor, type RunOptions, type Supervisor, type SupervisorOptions } from "./supervise/supervisor.js";

@@ -4,8 +4,12 @@ import { installedBinaries } from "../src/database/binaries.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** What depends on the database alone, and so must hold on every release supported. */
-const DATABASE_SUITES = ["sql", "vectors", "concurrency", "properties", "faults", "setup"];
+/**
+ * What depends on the database alone, and so must hold on every release supported. The long ones run on the oldest release only where
+ * `ALL_RELEASES` asks for it (`npm run test:concurrency`, `test:stress`, `test:soak`).
+ */
+const LONG_SUITES = ["concurrency", "properties", "faults"];
+const DATABASE_SUITES = ["sql", "vectors", "setup", ...(process.env.ALL_RELEASES ? LONG_SUITES : [])];
 
 /** The release comes with the machine or not at all; without it one skipped test stands for the suites. */
 const oldest = (await installedBinaries(15))
@@ -16,6 +20,8 @@ export default defineConfig({
   root,
   test: {
     pool: "forks",
+    // Modules hold no state of a test, so that files of one worker can share them: most of what a small file costs is loading them.
+    isolate: false,
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -1,4 +1,5 @@
--- dispatch: from here the provider may bill. Repeating it is ok. Errors: LG003, LG001 (a root holds nothing), LG004.
+-- dispatch: from here the provider may bill, for a hold (node_id) or for a call of a driver's own (pool_id, ledger_private.dispatch_call).
+-- Repeating it for a hold is ok. Errors: LG002, LG003, LG001 (a root holds nothing), LG004. Refusals: pool-closed, for a call.
 create or replace function ledger_private.op_dispatch(
   p_tenant_id text,
   p_operation jsonb,
@@ -8,10 +9,15 @@ returns ledger_private.answer
 language plpgsql
 as $$
 declare
-  v_node ledger_private.nodes := ledger_private.find_node(p_tenant_id, p_operation ->> 'node_id');
-  v_failed ledger_private.answer := ledger_private.no_open_hold(v_node, p_operation);
+  v_node ledger_private.nodes;
+  v_failed ledger_private.answer;
   v_event ledger_private.journal;
 begin
+  if p_operation ? 'pool_id' then
+    return ledger_private.dispatch_call(p_tenant_id, p_operation, p_at);
+  end if;
+  v_node := ledger_private.find_node(p_tenant_id, p_operation ->> 'node_id');
+  v_failed := ledger_private.no_open_hold(v_node, p_operation);
   if v_failed.status is not null then
     return v_failed;
   elsif v_node.status = 'dispatched' then

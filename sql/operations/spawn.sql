@@ -21,7 +21,7 @@ begin
   v_answer := ledger_private.reserve(v_pool, v_node, p_operation, 'budget.', p_at);
   if v_node.driver and v_answer.status = 'ok' and v_answer.seq is not null then
     perform ledger_private.open_child(
-      ledger_private.new_pool(v_pool, v_answer.result ->> 'node_id', jsonb_build_object('tags', p_operation -> 'tags'), p_at),
+      ledger_private.new_pool(v_pool, v_answer.result ->> 'node_id', jsonb_strip_nulls(jsonb_build_object('tags', p_operation -> 'tags')), p_at),
       ledger_private.channels_of(v_node.budget),
       p_operation, p_at, v_answer.seq
     );

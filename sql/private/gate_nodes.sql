@@ -1,4 +1,5 @@
--- The nodes of runs that keep a gate from a verdict: not ended, or with usage that is unknown or uncertain, by channel.
+-- The nodes of runs that keep a gate from a verdict: not ended, with a call of their own under way, or with usage that is unknown or uncertain,
+-- by channel; a call that was never metered is unknown once its run has ended.
 create or replace function ledger_private.gate_nodes(p_tenant_id text, p_run_ids text[])
 returns table (
   run_id text,
@@ -41,6 +42,11 @@ begin
     select n.node_id, true, false, false
     from ledger_private.nodes n
     where n.tenant_id = p_tenant_id and n.node_id = r.run_id and n.parent_node_id is not null and n.ended_at is null
+    union all
+    select d.pool_id, o.outcome is null, o.outcome is not null, o.outcome is not null
+    from ledger_private.runs o
+    join ledger.calls_in_doubt d on d.tenant_id = o.tenant_id and d.run_id = o.run_id
+    where o.tenant_id = p_tenant_id and o.run_id = r.run_id
     union all
     select
       j.node_id, false, coalesce(sum(j.tokens_unknown), 0) <> 0 or coalesce(sum(j.uncertain_tokens), 0) <> 0,

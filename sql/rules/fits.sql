@@ -51,6 +51,7 @@ begin
     when 'instant' then
       return v_type = 'string' and ledger_private.instant(p_value #>> '{}') is not null;
     when 'outcome' then return p_value in ('"done"', '"down"');
+    when 'digest' then return v_type = 'string' and p_value #>> '{}' ~ '^sha256:[0-9a-f]{64}$';
     when 'purpose' then
       return p_value in ('"turn"', '"compaction"', '"failed"', '"tool"');
     when 'match' then return p_value in ('"exact"', '"dated"', '"prefix"', '"contains"');
@@ -58,8 +59,7 @@ begin
       return v_type = 'string' and p_value #>> '{}' ~ '^(input|cache_read|cache_write|cache_write_1h|output|reasoning|request)$';
     when 'unknown_usd' then
       return p_value in ('"seal"', '"flag"');
-    when 'token_charge' then
-      return p_value in ('"total"', '"uncached"');
+    when 'token_charge' then return p_value in ('"total"', '"uncached"');
     when 'replicate' then
       return ledger_private.fits('id', p_value) or ledger_private.fits('count', p_value);
     when 'lines' then

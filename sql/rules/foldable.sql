@@ -5,4 +5,4 @@ language sql
 immutable
 parallel safe
 return p_operation ->> 'op' in ('meter', 'spawn', 'settle', 'dispatch', 'cancel')
-  and not p_operation ?| array['key', 'driver', 'lines'];
+  and not p_operation ?| array['key', 'driver', 'lines', 'meter_id'];

@@ -20,6 +20,7 @@ begin
   v.label := p_operation ->> 'label';
   v.runtime := p_operation ->> 'runtime';
   v.key := p_operation ->> 'key';
+  v.task_ref := p_operation ->> 'task_ref';
   v.superseded := false;
   v.budget := coalesce(p_operation -> 'budget', '{}');
   v.hold := '{}';

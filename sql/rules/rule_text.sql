@@ -23,6 +23,7 @@ return case p_kind
   when 'tags' then 'must be at most 16 pairs of short texts: keys up to 64, values up to 256 characters'
   when 'instant' then 'must be an ISO 8601 instant with a time zone'
   when 'outcome' then 'must be done or down'
+  when 'digest' then 'must be a text of the form sha256:<64 hex digits, in lower case>'
   when 'purpose' then 'must be turn, compaction, failed or tool'
   when 'unknown_usd' then 'must be seal or flag'
   when 'token_charge' then 'must be total or uncached'

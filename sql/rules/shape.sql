@@ -1,5 +1,6 @@
 -- The keys of an operation (besides those of 'any'), of a spend, of a usage line and of a price: name -> kind (ledger_private.fits), 'spend', or
 -- the shape of an object; "!" lists the required ones, "*" stands for any other channel name. Null for an operation that does not exist.
+-- 'call' is a dispatch that names a pool: a driver's own call.
 create or replace function ledger_private.shape(p_op text)
 returns jsonb
 language sql
@@ -34,7 +35,7 @@ return case p_op
   }'::jsonb
   when 'spawn' then '{
     "!": ["pool_id", "label", "budget"],
-    "pool_id": "id", "node_id": "id", "label": "id", "runtime": "id", "key": "id", "lease_ms": "duration_ms", "driver": "flag",
+    "pool_id": "id", "node_id": "id", "label": "id", "runtime": "id", "key": "id", "task_ref": "digest", "lease_ms": "duration_ms", "driver": "flag",
     "budget": {"!": [], "tokens": "count", "iterations": "count", "usd": "money", "*": "money"}
   }'::jsonb
   when 'settle' then '{
@@ -56,6 +57,10 @@ return case p_op
   when 'dispatch' then '{
     "!": ["node_id"],
     "node_id": "id"
+  }'::jsonb
+  when 'call' then '{
+    "!": ["pool_id", "meter_id"],
+    "pool_id": "id", "meter_id": "id", "turn": "small", "provider": "id", "model": "id", "purpose": "purpose", "detail": "json"
   }'::jsonb
   when 'extend' then '{
     "!": ["node_id", "lease_ms"],

@@ -1,5 +1,6 @@
 -- The tree: every agent, worker or request with its hold, lease, place in delivery and end. lapsed: the lease (its own, else that of the
--- nearest driver above) has passed and its end is not booked yet.
+-- nearest driver above) has passed and its end is not booked yet. terminal_seq: where in its parent's journal the row is that ended it.
+-- superseded: another child has its key by now.
 create or replace view ledger.nodes
 with (security_invoker = true)
 as
@@ -8,7 +9,7 @@ select
   n.budget, n.hold, coalesce(n.lease_at, i.lease_at) as lease_at,
   n.ended_at is null and coalesce(coalesce(n.lease_at, i.lease_at) <= statement_timestamp(), false) as lapsed,
   n.cursor, case when n.ended_at is not null then n.status end as outcome, n.verdict, n.out_ref, n.reason, n.infra, n.tags,
-  n.spawned_at, n.dispatched_at, n.ended_at
+  n.spawned_at, n.dispatched_at, n.ended_at, n.task_ref, n.terminal_seq, n.superseded
 from ledger_private.nodes n
 left join lateral (
   with recursive above as (
@@ -38,5 +39,7 @@ comment on column ledger.nodes.infra is 'null: not stated';
 comment on column ledger.nodes.tags is 'null: none';
 comment on column ledger.nodes.dispatched_at is 'null: never dispatched';
 comment on column ledger.nodes.ended_at is 'null: not ended';
+comment on column ledger.nodes.task_ref is 'null: not stated';
+comment on column ledger.nodes.terminal_seq is 'null: not ended, or at the top';
 revoke all on ledger.nodes from public;
 grant select on ledger.nodes to ledger_admin, ledger_writer, ledger_auditor;

@@ -57,6 +57,26 @@ export interface BlobsRow {
   readonly stored_at: Date;
 }
 
+/** Calls of drivers that were announced and not metered. */
+export interface CallsInDoubtRow {
+  readonly tenant_id: string;
+  readonly run_id: string;
+  readonly pool_id: string;
+  readonly seq: string;
+  readonly meter_id: string;
+  /** null: not stated */
+  readonly turn: number | null;
+  /** null: not stated */
+  readonly purpose: "turn" | "compaction" | "failed" | "tool" | null;
+  /** null: not stated */
+  readonly provider: string | null;
+  /** null: not stated */
+  readonly model: string | null;
+  /** null: none */
+  readonly detail: unknown;
+  readonly dispatched_at: Date;
+}
+
 /** Balances now: total = free + reserved + committed where capped. */
 export interface ChannelsRow {
   readonly tenant_id: string;
@@ -240,6 +260,11 @@ export interface NodesRow {
   readonly dispatched_at: Date | null;
   /** null: not ended */
   readonly ended_at: Date | null;
+  /** null: not stated */
+  readonly task_ref: string | null;
+  /** null: not ended, or at the top */
+  readonly terminal_seq: string | null;
+  readonly superseded: boolean;
 }
 
 /** Plans of experiments, as registered; the bytes are the blob of plan_ref. */
@@ -543,6 +568,15 @@ export interface SettlementsRow {
   readonly recorded_at: Date;
 }
 
+/** Nodes of runs whose end or usage nobody has reported. */
+export interface SpendGapsRow {
+  readonly tenant_id: string;
+  readonly run_id: string;
+  readonly node_id: string;
+  readonly gap: string;
+  readonly channels: string[];
+}
+
 /** Three rows per run: driver_inference, child_work, total. */
 export interface SpentBreakdownRow {
   readonly tenant_id: string;
@@ -724,6 +758,7 @@ export interface LedgerViews {
   readonly arm_costs: ArmCostsRow;
   readonly audit: AuditRow;
   readonly blobs: BlobsRow;
+  readonly calls_in_doubt: CallsInDoubtRow;
   readonly channels: ChannelsRow;
   readonly health: HealthRow;
   readonly journal: JournalRow;
@@ -740,6 +775,7 @@ export interface LedgerViews {
   readonly run_prices: RunPricesRow;
   readonly runs: RunsRow;
   readonly settlements: SettlementsRow;
+  readonly spend_gaps: SpendGapsRow;
   readonly spent_breakdown: SpentBreakdownRow;
   readonly trajectory: TrajectoryRow;
   readonly usage_by_tool: UsageByToolRow;

@@ -60,7 +60,10 @@ export abstract class Books extends Experiments {
     }
   }
 
-  /** Stores a value as canonical JSON (RFC 8785) and answers its reference, for `outRef`. Equal values have equal references. */
+  /**
+   * Stores a value as canonical JSON (RFC 8785) and answers its reference, for `outRef`. Equal values have equal references.
+   * @throws {LedgerError} LG001 where it has no JSON form, or one of more than 64 MiB.
+   */
   async putArtifact(value: unknown): Promise<string> {
     const body = Buffer.from(canonicalJson(value));
     return this.access().caller.call((client) => putBlob(client, this.tenantId, body));
@@ -69,6 +72,11 @@ export abstract class Books extends Experiments {
   /** The artifact of a reference. @throws {ArtifactError} where it is missing, corrupted or no reference. */
   async artifact(ref: string): Promise<Artifact> {
     return checked(ref, await this.access().caller.read(() => bodyOf(this.db, this.tenantId, ref)), null);
+  }
+
+  /** Reads `db`, again where the connection was lost; its errors are the ledger's. */
+  read<T>(reading: (db: Kysely<LedgerViews>) => Promise<T>): Promise<T> {
+    return this.access().caller.read(() => reading(this.db));
   }
 
   /** Does work on the views as they are at one moment, however long it takes. `types` reads values otherwise than `db` does. */

@@ -12,6 +12,7 @@ import { sendDone, sendOne, type Writer } from "./writer.js";
 export type ReserveOptions = z.input<typeof schemas.reserveOptions>;
 export type ReconcileOptions = z.input<typeof schemas.reconcileOptions>;
 export type ObserveOptions = z.input<typeof schemas.observeOptions>;
+export type AnnounceOptions = z.input<typeof schemas.announceOptions>;
 export type CancelOptions = z.input<typeof schemas.cancelOptions>;
 export type PlainOptions = z.input<typeof schemas.plainOptions>;
 
@@ -61,7 +62,8 @@ export class BudgetPool {
 
   /**
    * Reserves ceilings for a child. The hold has a lease (15 minutes unless said otherwise), renewed while this process lives;
-   * `leaseMs: null` makes one without.
+   * `leaseMs: null` makes one without. `key` makes a repetition find the child that is done: it stands for `taskRef` where that is
+   * given (`sha256:<hex>` of the task), which is then all that must be the same; else for label and budget.
    * @throws {LedgerError} LG001, LG002; a refusal is an answer.
    */
   async reserve(budget: Budget, options: ReserveOptions): Promise<Reservation> {
@@ -69,6 +71,7 @@ export class BudgetPool {
       label,
       nodeId,
       key,
+      taskRef,
       runtime,
       driver,
       leaseMs = DEFAULT_LEASE_MS,
@@ -79,6 +82,7 @@ export class BudgetPool {
       budget: schemas.parse(schemas.budget, budget, "budget"),
       node_id: nodeId,
       key,
+      task_ref: taskRef,
       runtime,
       driver,
       lease_ms: leaseMs ?? undefined,
@@ -164,6 +168,34 @@ export class BudgetPool {
       ...attribution,
     });
     return { seq: result.seq ?? null, operationId };
+  }
+
+  /**
+   * Announces a call of the driver's own before the provider can bill it: a call that is lost is then seen
+   * (`ledger.calls_in_doubt`). Answers the id to meter it under: `observe(spend, { operationId: meterId })` ends the doubt. No balance
+   * moves.
+   * @throws {LedgerError} LG001 (`meterId` must differ from `operationId`), LG002; `pool-closed` where the driver has ended.
+   */
+  async announce(options: AnnounceOptions = {}): Promise<string> {
+    const {
+      meterId = randomUUID(),
+      turn,
+      provider,
+      model,
+      purpose,
+      detail,
+      ...any
+    } = schemas.parse(schemas.announceOptions, options, "options");
+    await this.#do("dispatch", any, { meter_id: meterId, turn, provider, model, purpose, detail });
+    return meterId;
+  }
+
+  /**
+   * Renews no lease of what this client holds in the pool and below it any more: what is not settled by then ends with its lease.
+   * Nothing is sent.
+   */
+  letLapse(): void {
+    this.#writer.leases?.leave(this.poolId);
   }
 
   /** Folds the usage events of an executor into one spend. */

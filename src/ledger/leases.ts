@@ -6,6 +6,9 @@ import type { Hold } from "./writer.js";
 /** Renewed this often per lease, so that one renewal may fail. */
 const RENEWALS_PER_LEASE = 3;
 
+/** A lease so short that it cannot be kept is no reason to do nothing else. */
+const SHORTEST_MS = 10;
+
 /** The longest that a timer of Node can wait; beyond it fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -22,13 +25,22 @@ export class Leases {
 
   keep(hold: Hold): void {
     if (this.#stopped) return;
-    const dueAt = performance.now() + hold.leaseMs / RENEWALS_PER_LEASE;
-    this.#holds.set(hold.nodeId, { ...hold, dueAt });
-    if (dueAt < this.#nextAt) this.#wakeAt(dueAt);
+    const kept = { ...hold, dueAt: dueAfter(performance.now(), hold) };
+    this.#holds.set(hold.nodeId, kept);
+    if (kept.dueAt < this.#nextAt) this.#wakeAt(kept.dueAt);
   }
 
   drop(nodeId: string): void {
     this.#holds.delete(nodeId);
+  }
+
+  /** Drops the holds in a pool, and those in the pools below. */
+  leave(poolId: string): void {
+    const left = [...this.#holds.values()].filter((hold) => hold.poolId === poolId);
+    for (const { nodeId } of left) {
+      this.drop(nodeId);
+      this.leave(nodeId);
+    }
   }
 
   stop(): void {
@@ -56,12 +68,19 @@ export class Leases {
   async #renew(): Promise<void> {
     const now = performance.now();
     const due = [...this.#holds.values()].filter((hold) => hold.dueAt <= now + hold.leaseMs * SLACK);
-    for (const hold of due) hold.dueAt = now + hold.leaseMs / RENEWALS_PER_LEASE;
+    // Not again while one is under way: renewals that wait for a pool would pile up before it.
+    for (const hold of due) hold.dueAt = Number.POSITIVE_INFINITY;
     // Before they are answered: a pool that has to wait must not keep the others waiting.
     this.#schedule();
     const pools = new Set(due.map((hold) => hold.poolId));
-    const inPool = (poolId: string): Hold[] => due.filter((hold) => hold.poolId === poolId);
-    await Promise.all([...pools].map((poolId) => this.#extend(inPool(poolId), poolId)));
+    const inPool = (poolId: string): (typeof due)[number][] => due.filter((hold) => hold.poolId === poolId);
+    const renew = async (poolId: string): Promise<void> => {
+      const holds = inPool(poolId);
+      await this.#extend(holds, poolId);
+      for (const hold of holds) hold.dueAt = dueAfter(now, hold);
+      this.#schedule();
+    };
+    await Promise.all([...pools].map(renew));
   }
 
   async #extend(holds: readonly Hold[], poolId: string): Promise<void> {
@@ -75,4 +94,8 @@ export class Leases {
       if (status === "error") this.drop(holds[index]?.nodeId ?? "");
     }
   }
+}
+
+function dueAfter(renewedAt: number, { leaseMs }: Hold): number {
+  return renewedAt + Math.max(leaseMs / RENEWALS_PER_LEASE, SHORTEST_MS);
 }

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { canonicalDecimal } from "./amounts.js";
 import { LedgerError } from "./errors.js";
+import { firstIn, inWords } from "./in-words.js";
 
 /** Text of 1 to 200 characters, as the database's own rule for ids. */
 export const id = z
@@ -10,23 +11,47 @@ export const id = z
   .max(200)
   .refine((text) => !/\p{Cc}/u.test(text), "must have no control characters");
 
+const AMOUNT = "must be a number or a decimal text";
+
 const amount = z
-  .union([z.string(), z.number(), z.bigint()])
-  .refine((value) => /^-?\d+(?:\.\d+)?$/.test(String(canonicalDecimal(value))), "must be a number or a decimal text");
+  .union([z.string(), z.number(), z.bigint()], {
+    error: ({ input }) => (input === undefined ? `is required: it ${AMOUNT}` : AMOUNT),
+  })
+  .refine((value) => /^-?\d+(?:\.\d+)?$/.test(String(canonicalDecimal(value))), AMOUNT);
 
 const notNegative = amount.refine((value) => !String(canonicalDecimal(value)).startsWith("-"), "must not be negative");
+
+/** Dollars as the ledger books them (kind `money` of the database's rules). */
+export const dollars = notNegative.refine(
+  (value) => /^\d{1,15}(?:\.\d{1,12})?$/.test(String(canonicalDecimal(value))),
+  "must be below 10^15 with at most 12 decimals",
+);
+
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, "must be of the form sha256:<64 hex digits, in lower case>");
 
 const milliseconds = z.number().int().positive();
 
 const tags = z.record(z.string(), z.string());
 
-/** Other spellings of the channels that every pool has: a budget on one of them would cap nothing that anybody spends. */
-const MISSPELT = /^(?:tokens?|iterations?|usd|dollars?)$/i;
+const CHANNELS: readonly string[] = ["tokens", "iterations", "usd"];
 
-const channel = id.refine(
-  (name) => name === "tokens" || name === "iterations" || name === "usd" || !MISSPELT.test(name),
-  { error: "is no channel: tokens, iterations and usd are spelt so" },
-);
+/** Other spellings of the channels that every pool has: a budget on one of them would cap nothing that anybody spends. */
+const MISSPELT: readonly (readonly [channel: string, names: RegExp])[] = [
+  ["tokens", /^(?:max)?(?:input|output|prompt|completion|total|cacheread|cachewrite|cachewrite1h|reasoning)?tokens?$/],
+  ["iterations", /^(?:max)?iterations?$/],
+  ["usd", /^(?:max|total)?(?:usd|dollars?|costs?|usdcosts?|costs?usd)$/],
+];
+
+/** The channel that is meant by a name that is none. */
+function channelMeant(name: string): string | undefined {
+  if (CHANNELS.includes(name)) return undefined;
+  const plain = name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
+  return MISSPELT.find(([, names]) => names.test(plain))?.[0];
+}
+
+const channel = id.refine((name) => channelMeant(name) === undefined, {
+  error: ({ input }) => `is no channel: write ${channelMeant(String(input))} (channels are tokens, iterations and usd)`,
+});
 
 /** Ceilings or totals, by channel. */
 export const budget = z.record(channel, notNegative.optional());
@@ -161,6 +186,7 @@ export const reserveOptions = z.strictObject({
   label: id,
   nodeId: id.optional(),
   key: id.optional(),
+  taskRef: digest.optional(),
   runtime: id.optional(),
   driver: z.boolean().optional(),
   leaseMs: milliseconds.nullable().optional(),
@@ -186,6 +212,17 @@ export const observeOptions = z.strictObject({
   detail: z.unknown().optional(),
 });
 
+/** Options of `announce`. */
+export const announceOptions = z.strictObject({
+  ...any,
+  meterId: id.optional(),
+  turn: z.number().int().nonnegative().optional(),
+  provider: attribution.provider,
+  model: attribution.model,
+  purpose: attribution.purpose,
+  detail: z.unknown().optional(),
+});
+
 /** Options of `cancel`. */
 export const cancelOptions = z.strictObject({ ...any, ...attribution, reason: z.string(), spend: spend.optional() });
 
@@ -201,12 +238,10 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, what: stri
   if (typeof value === "object" && value !== null && Object.hasOwn(value, "__proto__")) {
     throw refused([what, "__proto__"].join("."), "cannot be the name of a key");
   }
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: inWords });
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const path = [what, ...(issue?.path ?? [])].join(".");
-  const rule = issue?.message ?? "is malformed";
-  throw refused(path, rule);
+  const { path, rule } = firstIn(parsed.error.issues);
+  throw refused([what, ...path].join("."), rule);
 }
 
 function refused(path: string, rule: string): LedgerError {

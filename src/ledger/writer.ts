@@ -20,7 +20,7 @@ export interface Writer {
   /** Runs a read of `db`, again where that can help; its errors are the ledger's. */
   read<T>(read: () => Promise<T>): Promise<T>;
   /** Keeps the lease of a hold alive from now on; absent where nobody could. */
-  readonly leases?: { keep(hold: Hold): void; drop(nodeId: string): void };
+  readonly leases?: { keep(hold: Hold): void; drop(nodeId: string): void; leave(poolId: string): void };
 }
 
 /** A hold with a lease. */

@@ -86,6 +86,13 @@ describe("refusals", () => {
     expect(await books.failed("LG002", ask({ pool_id: "ended", key: "ended" }))).toBe("pool_id");
   });
 
+  it("of a call announced is pool-closed", async () => {
+    const books = await ledger.open();
+    const call = { op: "dispatch", pool_id: "p", meter_id: "m" };
+    await books.ok(openPool("p"), { op: "freeze", pool_id: "p" }, call, settleDriver("p"));
+    await books.refused("pool-closed", call);
+  });
+
   it("of fund are pool-closed, then not-free", async () => {
     const books = await ledger.open();
     const take = { op: "fund", pool_id: "p", amounts: { tokens: -99 } };

@@ -19,6 +19,14 @@ export function statementsOf(block: string): string[] {
   return block.split(/;\n/).filter((text) => text.trim() !== "");
 }
 
+/** The program of supervised agents, and the lines that it prints. */
+export function readmeProgram(): { readonly source: string; readonly prints: string[] } {
+  const [source = ""] = readmeBlocks("typescript");
+  const after = readme.slice(readme.indexOf(source) + source.length).replace("```\n", "");
+  const [prints = ""] = readmeBlocks("", after);
+  return { source, prints: prints.trimEnd().split("\n") };
+}
+
 /** One of the fifteen questions: its number, the English line, and the SQL that answers it. */
 export interface Question {
   readonly number: number;

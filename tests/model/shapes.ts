@@ -42,11 +42,15 @@ const shaped =
 
 const positive: Reader = (value) => require(milliseconds(value) > 0, "LG001");
 
+const PURPOSE = oneOf("turn", "compaction", "failed", "tool");
+
+const digest: Reader = (value) => require(/^sha256:[0-9a-f]{64}$/.test(text(value)), "LG001");
+
 const PROVENANCE: Shape = {
   provider: text,
   model: text,
   provider_request_id: text,
-  purpose: oneOf("turn", "compaction", "failed", "tool"),
+  purpose: PURPOSE,
   lines: listOf(record),
 };
 
@@ -71,10 +75,21 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     runtime: text,
     "budget!": (value) => amounts(value),
     key: identifier,
+    task_ref: digest,
     lease_ms: positive,
     driver: flag,
   },
   dispatch: { "node_id!": identifier },
+  /** A `dispatch` that names a pool. */
+  call: {
+    "pool_id!": identifier,
+    "meter_id!": identifier,
+    turn: count,
+    provider: text,
+    model: text,
+    purpose: PURPOSE,
+    detail: () => {},
+  },
   extend: { "node_id!": identifier, "lease_ms!": positive },
   settle: {
     "node_id!": identifier,
@@ -112,7 +127,9 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 
 /** Raises LG001 unless the operation is well formed, whatever the ledger holds. */
 export function checkOperation(operation: Json, at: number): void {
-  const shape = SHAPES[text(operation.op)];
+  const { op, pool_id, meter_id, operation_id } = operation;
+  require(op !== "call" && (meter_id === undefined || meter_id !== operation_id), "LG001");
+  const shape = SHAPES[op === "dispatch" && pool_id !== undefined ? "call" : text(op)];
   require(shape !== undefined, "LG001");
   checkShape(operation, {
     "op!": text,

@@ -27,6 +27,7 @@ interface Plan extends Ask {
   readonly label: string;
   readonly key: string | null;
   readonly budgetText: string;
+  readonly taskRef: string | null;
   readonly leaseUntil: number | null;
   readonly isRun: boolean;
 }
@@ -49,13 +50,14 @@ export function spawn(context: Context, operation: Json): Result {
 }
 
 function planSpawn(pool: Pool, operation: Json, at: number): Plan {
-  const { node_id, label, key, budget, lease_ms, driver } = operation;
+  const { node_id, label, key, budget, lease_ms, driver, task_ref } = operation;
   return {
     id: (node_id as string | undefined) ?? `${pool.id}:s${pool.children}`,
     label: label as string,
     key: (key as string | undefined) ?? null,
     budget: amounts(budget),
     budgetText: canonical(budget),
+    taskRef: (task_ref as string | undefined) ?? null,
     ownsPool: driver === true,
     leaseUntil: lease_ms === undefined ? null : at + milliseconds(lease_ms),
     isRun: false,
@@ -68,7 +70,10 @@ function checkKey(state: State, pool: Pool, plan: Plan): Node | undefined {
   const holders = [...state.nodes.values()].filter((node) => node.poolId === pool.id && node.key === plan.key);
   const newest = holders.at(-1);
   if (newest === undefined) return undefined;
-  const same = newest.label === plan.label && newest.budgetText === plan.budgetText;
+  const stated = newest.taskRef !== null || plan.taskRef !== null;
+  const same = stated
+    ? newest.taskRef === plan.taskRef
+    : newest.label === plan.label && newest.budgetText === plan.budgetText;
   if (!same) throw new Refused("key-conflict", pool.id);
   if (isOpen(newest)) throw new Refused("duplicate-key", pool.id);
   return newest.status === "done" ? newest : undefined;
@@ -104,6 +109,7 @@ function addNode(state: State, plan: Plan, poolId: string | null): void {
     key: plan.key,
     isRun: plan.isRun,
     budgetText: plan.budgetText,
+    taskRef: plan.taskRef,
     declared: plan.budget,
     status: "pending",
     wasDispatched: false,
@@ -167,6 +173,7 @@ function planPool(id: string, operation: Json): Plan {
     key: null,
     budget: new Map(totals),
     budgetText: "",
+    taskRef: null,
     ownsPool: true,
     leaseUntil: null,
     isRun: operation.run !== undefined,

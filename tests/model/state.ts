@@ -56,6 +56,8 @@ export interface Node {
   readonly isRun: boolean;
   /** The budget as asked for, in canonical text. */
   readonly budgetText: string;
+  /** What its key stands for, where that was stated. */
+  readonly taskRef: string | null;
   readonly declared: ReadonlyMap<string, Amount>;
   status: NodeStatus;
   wasDispatched: boolean;
@@ -139,6 +141,13 @@ export interface KeptOperation {
   readonly events: readonly number[];
 }
 
+/** A driver's own call, announced before it was made. */
+export interface Announced {
+  readonly poolId: string;
+  readonly seq: number;
+  readonly meterId: string;
+}
+
 export interface Refusal {
   readonly poolId: string;
   readonly operationId: string;
@@ -162,6 +171,7 @@ export interface State {
   readonly nodes: Map<string, Node>;
   readonly events: SpendEvent[];
   readonly journal: JournalRow[];
+  readonly announced: Announced[];
   readonly operations: Map<string, KeptOperation>;
   readonly refusals: Refusal[];
 }
@@ -173,6 +183,7 @@ export function emptyState(): State {
     nodes: new Map(),
     events: [],
     journal: [],
+    announced: [],
     operations: new Map(),
     refusals: [],
   };

@@ -3,6 +3,7 @@
  */
 import { formatAmount, parseAmount } from "../model/amounts.js";
 import { isLapsed } from "../model/expiry.js";
+import { callsInDoubt, gapsOf } from "../model/gaps.js";
 import type { ModelLedger, Verdict } from "../model/ledger.js";
 import { attributionOf } from "../model/lines.js";
 import { breakdownOf, trajectoryOf } from "../model/reports.js";
@@ -96,6 +97,7 @@ export function modelFacts(model: ModelLedger, at: number): Facts {
         node_id: node.id,
         status: node.status,
         lapsed: isLapsed(state, node, at),
+        task_ref: node.taskRef,
       })),
       ({ node_id }) => String(node_id),
     ),
@@ -117,6 +119,21 @@ export function modelFacts(model: ModelLedger, at: number): Facts {
       ({ run_id, source }) => `${run_id}/${source}`,
     ),
     attribution: keyed(attributionOf(state), ({ model }) => String(model)),
+    doubts: keyed(
+      runs.flatMap((run_id) =>
+        callsInDoubt(state, run_id).map(({ poolId, seq, meterId }) => ({
+          run_id,
+          pool_id: poolId,
+          seq,
+          meter_id: meterId,
+        })),
+      ),
+      ({ pool_id, seq }) => `${pool_id}/${seq}`,
+    ),
+    gaps: keyed(
+      runs.flatMap((run_id) => gapsOf(state, run_id).map((gap) => ({ run_id, ...gap }))),
+      ({ run_id, node_id, gap }) => `${run_id}/${node_id} ${gap}`,
+    ),
     audit: [],
   };
 }
@@ -149,6 +166,8 @@ export async function sqlFacts(engine: SqlEngine, known: Facts): Promise<Facts> 
     trajectory: like("trajectory", await read("trajectory"), ({ run_id, node_id }) => `${run_id}/${node_id}`),
     breakdown: like("breakdown", await read("spent_breakdown"), ({ run_id, source }) => `${run_id}/${source}`),
     attribution: keyed(await engine.rows(ATTRIBUTION), ({ model }) => String(model)),
+    doubts: like("doubts", await read("calls_in_doubt"), ({ pool_id, seq }) => `${pool_id}/${seq}`),
+    gaps: like("gaps", await read("spend_gaps"), ({ run_id, node_id, gap }) => `${run_id}/${node_id} ${gap}`),
     audit: await read("audit"),
   };
 }

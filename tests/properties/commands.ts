@@ -52,6 +52,7 @@ type Rough =
       readonly sizes: Sizes;
       readonly driver: boolean;
       readonly key: number | null;
+      readonly task: "own" | "other" | null;
       readonly lease: LeaseLength;
       readonly named: boolean;
       readonly careless: boolean;
@@ -71,7 +72,8 @@ type Rough =
       readonly spend: RoughSpend | null;
       readonly among: Among;
     }
-  | { readonly does: "meter"; readonly pool: number; readonly spend: RoughSpend }
+  | { readonly does: "meter"; readonly pool: number; readonly spend: RoughSpend; readonly doubt: number | null }
+  | { readonly does: "announce"; readonly pool: number; readonly turn: number | null; readonly again: boolean }
   | { readonly does: "correct"; readonly of: number; readonly spend: RoughSpend; readonly careless: boolean }
   | { readonly does: "expire"; readonly pool: number | null }
   | {
@@ -194,6 +196,11 @@ const spawn = fc.record({
   sizes: sizes(1, 45),
   driver: often(30),
   key: fc.oneof({ weight: 5, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.nat({ max: 2 }) }),
+  task: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(null) },
+    { weight: 3, arbitrary: fc.constant("own" as const) },
+    { weight: 1, arbitrary: fc.constant("other" as const) },
+  ),
   lease,
   named: often(30),
   careless,
@@ -220,7 +227,24 @@ const rough: fc.Arbitrary<Rough> = fc.oneof(
       among,
     }),
   },
-  { weight: 12, arbitrary: fc.record({ does: fc.constant("meter" as const), pool: index, spend }) },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      does: fc.constant("meter" as const),
+      pool: index,
+      spend,
+      doubt: fc.option(index, { freq: 2 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      does: fc.constant("announce" as const),
+      pool: index,
+      turn: fc.option(fc.nat({ max: 9 })),
+      again: often(10),
+    }),
+  },
   { weight: 10, arbitrary: fc.record({ does: fc.constant("correct" as const), of: index, spend, careless }) },
   { weight: 7, arbitrary: fc.record({ does: fc.constant("dispatch" as const), node: index }) },
   { weight: 2, arbitrary: fc.record({ does: fc.constant("extend" as const), node: index, lease }) },

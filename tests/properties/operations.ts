@@ -3,10 +3,10 @@
  */
 import { type Amount, formatAmount, whole } from "../model/amounts.js";
 import { freeOf } from "../model/channels.js";
-import { PROVIDER } from "../model/prices.js";
 import { isOpen, type Node, type Pool, type State } from "../model/state.js";
 import type { Operation } from "../vectors/steps.js";
-import type { Among, Command, LeaseLength, RoughSpend, Size, Sizes } from "./commands.js";
+import type { Among, Command, LeaseLength, Size, Sizes } from "./commands.js";
+import { called, cents, spendKeys } from "./spelled-spends.js";
 import { spoil } from "./spoiling.js";
 
 type Draft = Record<string, unknown>;
@@ -59,11 +59,9 @@ function draftOf(rough: Exclude<Rough, { does: "repeat" }>, moment: Moment): Dra
     case "cancel":
       return draftCancel(rough, state);
     case "meter":
-      return {
-        pool_id: somePool(state, rough.pool)?.id ?? "nowhere",
-        ...called(rough.spend),
-        ...spendKeys(rough.spend),
-      };
+      return draftMeter(rough, state);
+    case "announce":
+      return draftAnnounce(rough, moment);
     case "correct":
       return draftCorrect(rough, moment);
     case "expire":
@@ -107,11 +105,35 @@ function draftSpawn(rough: RoughOf<"spawn">, { state, number }: Moment): Draft {
     pool_id: pool?.id ?? "nowhere",
     // Keyed children mostly look alike, so that keys meet their own content again.
     label: keyed ? "keyed" : `child ${number}`,
-    budget: budgetFor(pool, keyed ? { tokens: 10, iterations: 1 } : rough.sizes, rough.careless),
+    budget: budgetFor(pool, keyed && rough.task === null ? { tokens: 10, iterations: 1 } : rough.sizes, rough.careless),
     ...(rough.named ? { node_id: rough.careless ? "p0" : `n${number}` } : {}),
     ...(keyed ? { key: `k${rough.key}` } : {}),
+    ...(rough.task === null
+      ? {}
+      : { task_ref: `sha256:${(rough.task === "own" ? String(rough.key ?? 0) : "f").repeat(64)}` }),
     ...(lease === undefined ? {} : { lease_ms: lease }),
     ...(rough.driver ? { driver: true } : {}),
+  };
+}
+
+/** A turn; now and then the one of a call that was announced, under the id that was given out for it. */
+function draftMeter({ pool, spend, doubt }: RoughOf<"meter">, state: State): Draft {
+  const announced = doubt === null ? undefined : pick(state.announced, doubt);
+  return {
+    pool_id: announced?.poolId ?? somePool(state, pool)?.id ?? "nowhere",
+    ...(announced === undefined ? {} : { operation_id: announced.meterId }),
+    ...called(spend),
+    ...spendKeys(spend),
+  };
+}
+
+function draftAnnounce({ pool, turn, again }: RoughOf<"announce">, { state, number }: Moment): Draft {
+  const earlier = again ? pick(state.announced, pool) : undefined;
+  return {
+    op: "dispatch",
+    pool_id: earlier?.poolId ?? somePool(state, pool)?.id ?? "nowhere",
+    meter_id: earlier?.meterId ?? `m${number}`,
+    ...(turn === null ? {} : { turn, detail: { turn } }),
   };
 }
 
@@ -178,71 +200,6 @@ function amountOf(pool: Pool | undefined, name: string, wanted: Size): Amount {
   const fits = free > 0n ? free : 0n;
   const integral = name === "tokens" || name === "iterations";
   return wanted === "free" ? fits : fits + (integral ? whole(1) : 1n);
-}
-
-/** Dollars of two decimals; every seventh amount also uses the last of the twelve. */
-function cents(count: number): Amount {
-  return whole(count) / 100n + (count % 7 === 3 ? 1n : 0n);
-}
-
-/** Models as calls name them; the last one has no price. */
-const MODELS = ["large", "small", "free", "huge"];
-
-/** Who was called; now and then nobody says. */
-function called(rough: RoughSpend): Draft {
-  return rough.ms % 5 === 0 ? {} : { provider: PROVIDER, model: MODELS[rough.ms % MODELS.length] };
-}
-
-/** The `spend` of an operation, and the `lines` it may be split into. */
-function spendKeys(rough: RoughSpend): { spend: Draft; lines?: Draft[] } {
-  const spend = spellSpend(rough);
-  if (!rough.inLines) return { spend };
-  // Mostly one line that is all of it, beside one that is nothing; the model changes from one to the next truth.
-  const nothing = { iterations: 0, input_tokens: 0, output_tokens: 0, usd: "0" };
-  const one = MODELS[rough.ms % MODELS.length];
-  if (rough.dollars !== "receipt" || rough.input < 2) {
-    return {
-      spend,
-      lines: [
-        { ...spend, provider: PROVIDER, model: one },
-        { ...nothing, model: "small" },
-      ],
-    };
-  }
-  const cached = Number(spend.cache_read_tokens) + Number(spend.cache_write_tokens);
-  const rest = rough.input - cached;
-  return {
-    spend,
-    lines: [
-      { ...spend, input_tokens: cached, model: one },
-      { ...nothing, input_tokens: rest, model: "large" },
-    ],
-  };
-}
-
-function spellSpend(rough: RoughSpend): Draft {
-  const cacheRead = Math.min(rough.cacheRead, rough.input);
-  const cacheWrite = Math.min(rough.cacheWrite, rough.input - cacheRead);
-  const usd = formatAmount(cents(rough.usd));
-  const dollars = {
-    receipt: { usd },
-    estimate: { usd, usd_known: false },
-    unknown: { usd_known: false },
-  }[rough.dollars];
-  const resources = Object.entries(rough.resources).map(([name, amount]) => [name, { amount }]);
-  return {
-    iterations: rough.iterations,
-    input_tokens: rough.input,
-    output_tokens: rough.output,
-    cache_read_tokens: cacheRead,
-    cache_write_tokens: cacheWrite,
-    ...(rough.cacheWrite % 3 === 0 ? { cache_write_1h_tokens: Math.min(rough.cacheWrite % 7, cacheWrite) } : {}),
-    reasoning_tokens: Math.min(rough.reasoning, rough.output),
-    ms: rough.ms,
-    ...dollars,
-    ...(rough.tokensKnown ? {} : { tokens_known: false }),
-    ...(resources.length === 0 ? {} : { resources: Object.fromEntries(resources) }),
-  };
 }
 
 function lengthOf(lease: LeaseLength): number | undefined {

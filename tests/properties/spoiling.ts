@@ -32,6 +32,8 @@ const SPOILERS: readonly Spoiler[] = [
   replacing("pool_id", 7),
   replacing("node_id", "line\nbreak"),
   replacing("outcome", "maybe"),
+  replacing("task_ref", "task"),
+  (draft) => (draft.op === "dispatch" ? { ...draft, node_id: "n", pool_id: "p" } : undefined),
   replacing("lease_ms", "soon"),
   replacing("driver", "yes"),
   replacing("amounts", { tokens: "1.5" }),

@@ -10,7 +10,7 @@ import { createSqlEngine, type EntryPoint } from "./sql-engine.js";
 import { runScenario, type Scenario } from "./steps.js";
 
 const ENTRY_POINTS: EntryPoint[] = ["submit", "apply"];
-const SEEDS = [1, 2, 3];
+const SEEDS = [1];
 
 let database: TestDatabase;
 let client: Client;

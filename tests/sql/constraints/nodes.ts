@@ -27,6 +27,7 @@ const NODES: readonly Breach[] = [
   check("nodes_budget_object", "a budget that is a list", node("waiting", "budget = '[]'")),
   check("nodes_budget_object", "a hold that is a number", node("waiting", "hold = '5'")),
   check("nodes_late_only_ended", "a late end that was not", node("waiting", "late = true")),
+  check("nodes_task_ref_sha256", "a task by its name", node("waiting", "task_ref = 'task'")),
   unique(
     "nodes_key_once",
     "a second child of the same key",

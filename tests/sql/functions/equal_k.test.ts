@@ -9,7 +9,7 @@ import { chance } from "../../setup/chance.js";
 import { createLoginRole } from "../../setup/database.js";
 import { mismatch } from "../../vectors/compare.js";
 import { createSqlEngine } from "../../vectors/sql-engine.js";
-import type { Operation } from "../books.js";
+import type { Operation, Row } from "../books.js";
 import { meter, openPool, settle, spawn } from "../builders.js";
 import { judge, runOf, spentRun } from "../experiments.js";
 import { useLedger } from "../ledger.js";
@@ -142,4 +142,34 @@ it("touches four times as many rows for four times as many runs, on a database n
   await keep(50, 200);
   const many = await touched();
   expect(many.map((rows, index) => rows / (few[index] ?? 1)).filter((ratio) => ratio >= 5)).toEqual([]);
+});
+
+it("waits for a driver's call that was announced until it is metered; when the run has ended, it is unknown", async () => {
+  const books = await ledger.open();
+  const announced = (poolId: string, turn = 0) => ({ op: "dispatch", pool_id: poolId, meter_id: `${poolId}/${turn}` });
+  const gate = (): Promise<Row> =>
+    books.row("select verdict, reason, arms from ledger.equal_k($1, 'E') where channel = 'all'");
+  const arms = ["a", "b"].flatMap((arm) => [runOf(arm, { arm }), announced(arm)]);
+  await books.apply([...arms, meter("a", {}, { operation_id: "a/0" })]);
+  expect(await gate()).toMatchObject({
+    verdict: "inconclusive",
+    reason: "open-hold",
+    arms: [
+      { arm: "a", open_holds: 0, nodes: [] },
+      { arm: "b", open_holds: 1, nodes: ["b"] },
+    ],
+  });
+  await books.apply([meter("b", {}, { operation_id: "b/0" }), announced("a", 1)]);
+  expect(await gate()).toMatchObject({ verdict: "inconclusive", reason: "open-hold" });
+  await books.apply([{ op: "close_pool", pool_id: "a" }]);
+  expect(await gate()).toMatchObject({
+    verdict: "inconclusive",
+    reason: "unknown-usage",
+    arms: [
+      { arm: "a", open_holds: 0, nodes: ["a"] },
+      { arm: "b", nodes: [] },
+    ],
+  });
+  await books.apply([meter("a", {}, { operation_id: "a/1" }), meter("b", {}, { operation_id: "b/1" })]);
+  expect(await gate()).toMatchObject({ verdict: "equal", reason: null });
 });

@@ -20,6 +20,27 @@ describe.each(WAYS)("spawn %s", (way) => {
     expect((await books.ok(derived("p:s2"))).node_id).toBe("p:s2:s0");
   });
 
+  it("hands its pool's tags down through drivers, whether these have their own or not", async () => {
+    const books = await ledger.open(way);
+    const own = { tags: { b: "2" } };
+    await books.ok(openPool("p", {}, { tags: { a: "1" } }), openPool("q"));
+    for (const pool of ["p", "q"]) {
+      await books.ok(
+        spawnDriver(pool, `${pool}:d`),
+        spawn(`${pool}:d`, `${pool}:bare`),
+        spawn(`${pool}:d`, `${pool}:own`, {}, own),
+      );
+    }
+    const tags = async (id: string) => (await books.node(id)).tags;
+    expect([await tags("p:d"), await tags("p:bare"), await tags("p:own")]).toEqual([
+      { a: "1" },
+      { a: "1" },
+      { a: "1", b: "2" },
+    ]);
+    expect([await tags("q:d"), await tags("q:bare"), await tags("q:own")]).toEqual([null, null, { b: "2" }]);
+    expect((await books.journal("q:d")).map((row) => row.tags)).toEqual([null, null, { b: "2" }]);
+  });
+
   it("does not step over a derived id that somebody chose", async () => {
     const books = await ledger.open(way);
     await books.ok(openPool("p"), spawn("p", "p:s1"));

@@ -49,6 +49,9 @@ describe("nodes", () => {
       tags: { team: "t", step: "s" },
       dispatched_at: null,
       ended_at: null,
+      task_ref: null,
+      terminal_seq: null,
+      superseded: false,
     });
     expect(Number(lease_at) - Number(spawned_at)).toBe(600_000);
   });

@@ -111,7 +111,7 @@ describe("a database that was never analysed", () => {
     expect(rows).toEqual([]);
   });
 
-  describe.each(["trajectory", "spent_breakdown"])("ledger.%s", (view) => {
+  describe.each(["trajectory", "spent_breakdown", "calls_in_doubt", "spend_gaps"])("ledger.%s", (view) => {
     it.each(WHO)("reads one run of %s's many where it is asked for one", async (who) => {
       const text = `select * from ledger.${view} where tenant_id = $1 and run_id = $2`;
       const plans = await planOf(connections[who], text, ["wide", "run-500"]);
