@@ -10,7 +10,7 @@ const RENEWALS_PER_LEASE = 3;
 const SHORTEST_MS = 10;
 
 /** The longest that a timer of Node can wait; beyond it fires at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Holds due this close together are renewed in one call. */
 const SLACK = 0.1;

@@ -3,6 +3,7 @@ import { performance } from "node:perf_hooks";
 import { LedgerError } from "../../ledger/errors.js";
 import type { Amount } from "../../ledger/protocol.js";
 import { id } from "../../ledger/schemas.js";
+import { within } from "../scope/waiting.js";
 import type { Metered, Scope, TurnDetail } from "../scope.js";
 import { type ChatAnswer, ChatError, type ChatRequest, type ChatToolCall, type DriverChat } from "./chat.js";
 import { errorText, jsonText, keptText } from "./text.js";
@@ -108,22 +109,8 @@ type Outcome = { readonly answer: ChatAnswer } | { readonly error: unknown };
 /** Answer or error, also where the chat does not heed its signal. */
 async function outcome(chat: DriverChat, request: ChatRequest): Promise<Outcome> {
   const { signal } = request;
-  let timer: NodeJS.Timeout | undefined;
-  let onAbort = (): void => undefined;
-  const leftBehind = new Promise<Outcome>((resolve) => {
-    onAbort = () => {
-      const error = new Error("aborted, and the chat did not end", { cause: signal.reason });
-      timer = setTimeout(() => resolve({ error }), ABORT_GRACE_MS);
-    };
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([asked(chat, request), leftBehind]);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
-  }
+  const ended = await within(asked(chat, request), signal, () => ABORT_GRACE_MS);
+  return ended ?? { error: new Error("aborted, and the chat did not end", { cause: signal.reason }) };
 }
 
 /** Never rejects, so that nobody need be there for what comes too late. */

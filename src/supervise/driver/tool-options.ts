@@ -1,5 +1,7 @@
 /** Options that coordination tools and the driver that offers them have in common, checked field by field. */
+
 import { z } from "zod";
+import { LONGEST_TIMER_MS } from "../../ledger/leases.js";
 import { budget, dollars, id } from "../../ledger/schemas.js";
 import { isSpawnable } from "../agent.js";
 
@@ -22,5 +24,5 @@ export const toolFields = {
   perWorker: z.strictObject({ maxTokens: amount, maxIterations: amount, maxUsd: dollars.optional() }).partial(),
   check: callable.optional(),
   tools: z.array(z.looseObject({ name: id, description: z.string(), execute: callable })).optional(),
-  awaitMs: whole.max(2 ** 31 - 1).optional(),
+  awaitMs: whole.max(LONGEST_TIMER_MS).optional(),
 };

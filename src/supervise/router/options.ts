@@ -1,6 +1,7 @@
 /** What a chat over an OpenAI-compatible endpoint may be told, checked before anything is sent. */
 import type OpenAI from "openai";
 import { z } from "zod";
+import { LONGEST_TIMER_MS } from "../../ledger/leases.js";
 import { id, parse } from "../../ledger/schemas.js";
 
 /** Options of `routerDriverChat`. */
@@ -50,8 +51,6 @@ export interface RouterSettings
 
 const DEFAULT_TIMEOUT_MS = 5 * 60 * 1000;
 const DEFAULT_RETRIES = 2;
-/** The longest time a timer takes. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 /** Keys of a request that are not the caller's to set: a second answer (`n`) would be paid for and thrown away. */
 const OWN_KEYS = ["model", "messages", "tools", "stream", "n"];
@@ -71,7 +70,7 @@ const options = z
     apiKey: z.string().min(1).optional(),
     provider: id.optional(),
     stream: z.boolean().optional(),
-    timeoutMs: z.number().int().positive().max(LONGEST_MS).optional(),
+    timeoutMs: z.number().int().positive().max(LONGEST_TIMER_MS).optional(),
     maxRetries: z.number().int().nonnegative().max(100).optional(),
     temperature: z.number().nonnegative().optional(),
     maxTokens: z.number().int().positive().optional(),

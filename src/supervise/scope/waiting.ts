@@ -1,7 +1,6 @@
 /** Waiting that ends, and leaves no timer and no listener behind. */
 
-/** The longest that a timer of Node can wait; beyond it fires at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+import { LONGEST_TIMER_MS } from "../../ledger/leases.js";
 
 /**
  * What `work` comes to. Once `signal` has aborted it is waited for `graceMs` longer, then given up: undefined. Work that rejects after
