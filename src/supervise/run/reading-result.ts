@@ -1,14 +1,13 @@
 /** What a run came to, read from the views: tree, spend, gaps, leaks. The same for its own process and for whoever asks later. */
+
 import type { Ledger } from "../../ledger/ledger.js";
 import type { Breakdown, LeakedReservation, SpendGap, SupervisedResult } from "../result.js";
 import { addedResources, OPEN, spentOf } from "../scope/reading.js";
+import { PLAIN } from "../scope/reported.js";
 import { treeOf } from "../scope/tree.js";
 import type { TreeNode } from "../scope.js";
 import type { Spent } from "../settled.js";
 import type { Decision } from "./verdict-of-run.js";
-
-/** Channels that every pool has. */
-const PLAIN = ["tokens", "iterations", "usd"];
 
 /** The result of a run that came to `decision`; one that was never opened has an empty tree and spent nothing. */
 export async function readResult<Value>(

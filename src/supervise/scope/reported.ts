@@ -16,7 +16,7 @@ const verdict = { valid: z.boolean(), score: z.number().optional(), notes: z.str
 export const storedVerdict = z.object(verdict);
 
 /** What every spend has as a field of its own. */
-const PLAIN = ["tokens", "iterations", "usd"];
+export const PLAIN = ["tokens", "iterations", "usd"];
 
 const spentSchema = spendSchema.extend({
   resources: spendSchema.shape.resources.refine(
