@@ -222,6 +222,7 @@
 --!include functions/put_prices.sql
 --!include functions/use_prices.sql
 --!include views/price_books.sql
+--!include functions/estimate_of.sql
 --!include views/priced_usage.sql
 --!include views/run_prices.sql
 
@@ -255,6 +256,8 @@
 --!include functions/balance_at.sql
 --!include functions/note_retries.sql
 --!include views/usage_by_tool.sql
+--!include views/tool_calls.sql
+--!include views/tool_findings.sql
 --!include views/health.sql
 
 -- Artifacts

@@ -883,6 +883,30 @@ grant execute on function ledger.error_codes() to ledger_admin;
 grant execute on function ledger.error_codes() to ledger_auditor;
 grant execute on function ledger.error_codes() to ledger_writer;
 
+CREATE OR REPLACE FUNCTION ledger.estimate_of(p_tenant_id text, p_provider text, p_model text, p_input_tokens numeric, p_output_tokens numeric)
+ RETURNS numeric
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_book text;
+begin
+  select b.book into v_book from ledger.price_books b where b.tenant_id = p_tenant_id and b.current;
+  return (
+    select e.p_usd
+    from ledger.price_of(
+      ledger.rates_of(p_tenant_id, v_book, p_provider, p_model), statement_timestamp(), p_input_tokens, p_output_tokens, 0, 0, 0, 0
+    ) e
+  );
+end;
+$function$;
+alter function ledger.estimate_of(text,text,text,numeric,numeric) owner to ledger_owner;
+comment on function ledger.estimate_of(text,text,text,numeric,numeric) is 'What a call would cost at the current book''s prices now, without a cache: dollars; null = unknown.';
+grant execute on function ledger.estimate_of(text,text,text,numeric,numeric) to ledger_admin;
+grant execute on function ledger.estimate_of(text,text,text,numeric,numeric) to ledger_auditor;
+grant execute on function ledger.estimate_of(text,text,text,numeric,numeric) to ledger_writer;
+
 CREATE OR REPLACE FUNCTION ledger.events(p_tenant_id text, p_after jsonb DEFAULT '{}'::jsonb, p_limit integer DEFAULT 1000, p_run_id text DEFAULT NULL::text, p_pool_id text DEFAULT NULL::text)
  RETURNS TABLE(pool_id text, seq bigint, place integer)
  LANGUAGE plpgsql
@@ -1844,7 +1868,7 @@ CREATE OR REPLACE FUNCTION ledger_private.detail_of(p_operation jsonb)
  RETURNS jsonb
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN (NOT (p_operation ? 'price_book'::text)) THEN (p_operation -> 'detail'::text) ELSE (jsonb_build_object('price_book', (p_operation -> 'price_book'::text)) || CASE WHEN (jsonb_typeof((p_operation -> 'detail'::text)) = 'object'::text) THEN (p_operation -> 'detail'::text) WHEN (p_operation ? 'detail'::text) THEN jsonb_build_object('detail', (p_operation -> 'detail'::text)) ELSE '{}'::jsonb END) END;
+RETURN CASE WHEN (NOT (p_operation ?| ARRAY['price_book'::text, 'tool_results'::text])) THEN (p_operation -> 'detail'::text) ELSE (jsonb_strip_nulls(jsonb_build_object('price_book', (p_operation -> 'price_book'::text), 'tool_results', (p_operation -> 'tool_results'::text))) || CASE WHEN (jsonb_typeof((p_operation -> 'detail'::text)) = 'object'::text) THEN (p_operation -> 'detail'::text) WHEN (p_operation ? 'detail'::text) THEN jsonb_build_object('detail', (p_operation -> 'detail'::text)) ELSE '{}'::jsonb END) END;
 alter function ledger_private.detail_of(jsonb) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.digest_of(p_operation jsonb)
@@ -2080,6 +2104,7 @@ begin
   v.provider_request_id := p_operation ->> 'provider_request_id';
   v.purpose := p_operation ->> 'purpose';
   v.reason := p_operation ->> 'reason';
+  v.tool_calls := p_operation -> 'tool_calls';
   v.detail := ledger_private.detail_of(p_operation);
   v.tags := ledger_private.tags_of(p_pool.tags, p_operation -> 'tags');
   return v;
@@ -2276,12 +2301,14 @@ begin
       return v_type = 'number' and abs(p_value::numeric) < 1e15;
     when 'json' then
       return v_type <> 'null' and octet_length(p_value::text) <= 100000;
-    when 'names' then
+    when 'tool_calls', 'tool_results' then
       return v_type = 'array' and jsonb_array_length(p_value) <= 1000
         and not exists (
-          select from jsonb_array_elements(p_value) e (name)
-          where jsonb_typeof(e.name) <> 'string' or char_length(e.name #>> '{}') > 200
+          select from jsonb_array_elements(p_value) e (tool)
+          where case when p_kind = 'tool_calls' and jsonb_typeof(e.tool) = 'string' then char_length(e.tool #>> '{}') > 200
+            else ledger_private.misfit(e.tool, ledger_private.shape(rtrim(p_kind, 's')), '') is not null end
         );
+    when 'tool_status' then return p_value in ('"ok"', '"error"');
     when 'tags' then
       return v_type = 'object'
         and (select count(*) <= 16 and coalesce(bool_and(jsonb_typeof(t.value) = 'string' and char_length(t.value #>> '{}') <= 256
@@ -2290,13 +2317,11 @@ begin
       return v_type = 'string' and ledger_private.instant(p_value #>> '{}') is not null;
     when 'outcome' then return p_value in ('"done"', '"down"');
     when 'digest' then return v_type = 'string' and p_value #>> '{}' ~ '^sha256:[0-9a-f]{64}$';
-    when 'purpose' then
-      return p_value in ('"turn"', '"compaction"', '"failed"', '"tool"');
+    when 'purpose' then return p_value in ('"turn"', '"compaction"', '"failed"', '"tool"');
     when 'match' then return p_value in ('"exact"', '"dated"', '"prefix"', '"contains"');
     when 'token_class' then
       return v_type = 'string' and p_value #>> '{}' ~ '^(input|cache_read|cache_write|cache_write_1h|output|reasoning|request)$';
-    when 'unknown_usd' then
-      return p_value in ('"seal"', '"flag"');
+    when 'unknown_usd' then return p_value in ('"seal"', '"flag"');
     when 'token_charge' then return p_value in ('"total"', '"uncached"');
     when 'replicate' then
       return ledger_private.fits('id', p_value) or ledger_private.fits('count', p_value);
@@ -3234,7 +3259,6 @@ declare
 begin
   v.node_id := p_pool.pool_id;
   v.turn := (p_operation -> 'turn')::integer;
-  v.tool_calls := p_operation -> 'tool_calls';
   return v;
 end;
 $function$;
@@ -3477,7 +3501,8 @@ begin
   end if;
   v_shape := case
     when p_operation ->> 'op' = 'dispatch' and p_operation ? 'pool_id' and not p_operation ? 'node_id' then ledger_private.shape('call')
-    when p_operation ->> 'op' not in ('any', 'spend', 'line', 'price', 'call') then ledger_private.shape(p_operation ->> 'op')
+    when p_operation ->> 'op' not in ('any', 'spend', 'line', 'price', 'call', 'tool_call', 'tool_result')
+      then ledger_private.shape(p_operation ->> 'op')
   end;
   if v_shape is null then
     return jsonb_build_object('path', 'op', 'rule', format('%s is no operation of the ledger', coalesce(p_operation -> 'op', 'null')));
@@ -3492,6 +3517,8 @@ begin
     return jsonb_build_object('path', 'effective_at', 'rule', 'must not be in the future');
   elsif p_operation #> '{detail,price_book}' is not null then
     return jsonb_build_object('path', 'detail.price_book', 'rule', 'is written by the ledger: the book that an estimate came from');
+  elsif p_operation #> '{detail,tool_results}' is not null then
+    return jsonb_build_object('path', 'detail.tool_results', 'rule', 'is written by the ledger: send tool_results beside detail');
   elsif p_operation -> 'meter_id' = p_operation -> 'operation_id' then
     return jsonb_build_object('path', 'meter_id', 'rule', 'is the id of the meter operation to come, not of this one');
   elsif p_operation ? 'spend' then
@@ -3810,7 +3837,6 @@ begin
   v_operation := jsonb_strip_nulls(jsonb_build_object('provider', v_event.provider, 'model', v_event.model)) || p_operation;
   v_operation := ledger_private.priced(v_operation, ledger_private.rate_card(p_tenant_id, array[v_operation]), v_event.effective_at);
   v_correction := ledger_private.event(v_pool, 'corrected', v_operation, p_at);
-  v_correction.tool_calls := p_operation -> 'tool_calls';
   v_seq := ledger_private.correct_event(
     v_pool, v_event, ledger_private.usage_of(v_operation -> 'spend', v_pool.token_charge, v_budget), v_correction
   );
@@ -4985,7 +5011,7 @@ CREATE OR REPLACE FUNCTION ledger_private.rule_text(p_kind text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN CASE p_kind WHEN 'id'::text THEN 'must be a text of 1 to 200 characters without control characters'::text WHEN 'text'::text THEN 'must be a text of at most 10000 characters'::text WHEN 'count'::text THEN 'must be a whole number from 0 to 9007199254740991'::text WHEN 'whole'::text THEN 'must be a whole number from -9007199254740991 to 9007199254740991'::text WHEN 'money'::text THEN 'must be a number or decimal text from 0 to below 10^15 with at most 12 decimals'::text WHEN 'change'::text THEN 'must be a number or decimal text between -10^15 and 10^15 with at most 12 decimals'::text WHEN 'rate'::text THEN 'must be a number or decimal text of dollars per million from 0 to below 10^12 with at most 6 decimals'::text WHEN 'match'::text THEN 'must be exact, dated, prefix or contains'::text WHEN 'token_class'::text THEN 'must be input, cache_read, cache_write, cache_write_1h, output, reasoning or request'::text WHEN 'duration_ms'::text THEN 'must be a whole number of milliseconds from 1 to 315360000000'::text WHEN 'small'::text THEN 'must be a whole number from 0 to 2147483647'::text WHEN 'flag'::text THEN 'must be true or false'::text WHEN 'score'::text THEN 'must be a finite number'::text WHEN 'json'::text THEN 'must be JSON other than null of at most 100000 bytes'::text WHEN 'names'::text THEN 'must be a list of at most 1000 texts of at most 200 characters'::text WHEN 'tags'::text THEN 'must be at most 16 pairs of short texts: keys up to 64, values up to 256 characters'::text WHEN 'instant'::text THEN 'must be an ISO 8601 instant with a time zone'::text WHEN 'outcome'::text THEN 'must be done or down'::text WHEN 'digest'::text THEN 'must be a text of the form sha256:<64 hex digits, in lower case>'::text WHEN 'purpose'::text THEN 'must be turn, compaction, failed or tool'::text WHEN 'unknown_usd'::text THEN 'must be seal or flag'::text WHEN 'token_charge'::text THEN 'must be total or uncached'::text WHEN 'replicate'::text THEN 'must be a short text or a whole number'::text WHEN 'own'::text THEN 'is a channel of its own, not a resource'::text WHEN 'lines'::text THEN 'must be a list of 1 to 1000 lines'::text ELSE NULL::text END;
+RETURN CASE p_kind WHEN 'id'::text THEN 'must be a text of 1 to 200 characters without control characters'::text WHEN 'text'::text THEN 'must be a text of at most 10000 characters'::text WHEN 'count'::text THEN 'must be a whole number from 0 to 9007199254740991'::text WHEN 'whole'::text THEN 'must be a whole number from -9007199254740991 to 9007199254740991'::text WHEN 'money'::text THEN 'must be a number or decimal text from 0 to below 10^15 with at most 12 decimals'::text WHEN 'change'::text THEN 'must be a number or decimal text between -10^15 and 10^15 with at most 12 decimals'::text WHEN 'rate'::text THEN 'must be a number or decimal text of dollars per million from 0 to below 10^12 with at most 6 decimals'::text WHEN 'match'::text THEN 'must be exact, dated, prefix or contains'::text WHEN 'token_class'::text THEN 'must be input, cache_read, cache_write, cache_write_1h, output, reasoning or request'::text WHEN 'duration_ms'::text THEN 'must be a whole number of milliseconds from 1 to 315360000000'::text WHEN 'small'::text THEN 'must be a whole number from 0 to 2147483647'::text WHEN 'flag'::text THEN 'must be true or false'::text WHEN 'score'::text THEN 'must be a finite number'::text WHEN 'json'::text THEN 'must be JSON other than null of at most 100000 bytes'::text WHEN 'tool_calls'::text THEN ('must be a list of at most 1000 tools: texts of at most 200 characters, or objects of name, id?, '::text || 'arguments? (sha256:<64 hex digits, in lower case>) and status? (ok or error)'::text) WHEN 'tool_results'::text THEN 'must be a list of at most 1000 objects of id (of the tool call) and status (ok or error)'::text WHEN 'tool_status'::text THEN 'must be ok or error'::text WHEN 'tags'::text THEN 'must be at most 16 pairs of short texts: keys up to 64, values up to 256 characters'::text WHEN 'instant'::text THEN 'must be an ISO 8601 instant with a time zone'::text WHEN 'outcome'::text THEN 'must be done or down'::text WHEN 'digest'::text THEN 'must be a text of the form sha256:<64 hex digits, in lower case>'::text WHEN 'purpose'::text THEN 'must be turn, compaction, failed or tool'::text WHEN 'unknown_usd'::text THEN 'must be seal or flag'::text WHEN 'token_charge'::text THEN 'must be total or uncached'::text WHEN 'replicate'::text THEN 'must be a short text or a whole number'::text WHEN 'own'::text THEN 'is a channel of its own, not a resource'::text WHEN 'lines'::text THEN 'must be a list of 1 to 1000 lines'::text ELSE NULL::text END;
 alter function ledger_private.rule_text(text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.set_pool_state(p_pool ledger_private.pools, p_state text)
@@ -5049,6 +5075,11 @@ begin
     return ledger_private.failed('LG003', 'node_id', format('there is no node %s', p_operation ->> 'node_id'));
   elsif v_node.driver and p_operation ? 'spend' then
     return ledger_private.failed('LG001', 'spend', 'is computed from the pool of a driver: leave it out');
+  elsif v_node.driver and p_operation ?| array['tool_calls', 'tool_results'] then
+    return ledger_private.failed(
+      'LG001', case when p_operation ? 'tool_calls' then 'tool_calls' else 'tool_results' end,
+      'belongs to a call of the driver: meter it in its pool'
+    );
   elsif not v_node.driver and p_status <> 'cancelled' and not p_operation ? 'spend' then
     return ledger_private.failed('LG001', 'spend', 'is required: what the leaf consumed');
   elsif v_node.driver then
@@ -5113,7 +5144,7 @@ CREATE OR REPLACE FUNCTION ledger_private.shape(p_op text)
  RETURNS jsonb
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN CASE p_op WHEN 'any'::text THEN '{"op": "id", "tags": "tags", "effective_at": "instant", "operation_id": "id"}'::jsonb WHEN 'spend'::text THEN '{"!": ["iterations", "input_tokens", "output_tokens"], "ms": "count", "usd": "money", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "cache_write_1h_tokens": "count"}'::jsonb WHEN 'line'::text THEN '{"!": [], "ms": "count", "usd": "money", "model": "id", "provider": "id", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "provider_request_id": "id", "cache_write_1h_tokens": "count"}'::jsonb WHEN 'price'::text THEN '{"!": ["provider", "model", "token_class", "usd_per_million"], "match": "match", "model": "id", "source": "id", "provider": "id", "valid_to": "instant", "valid_from": "instant", "token_class": "token_class", "usd_per_million": "rate", "above_input_tokens": "count"}'::jsonb WHEN 'meter'::text THEN '{"!": ["pool_id", "spend"], "turn": "small", "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "pool_id": "id", "purpose": "purpose", "provider": "id", "tool_calls": "names", "provider_request_id": "id"}'::jsonb WHEN 'spawn'::text THEN '{"!": ["pool_id", "label", "budget"], "key": "id", "label": "id", "budget": {"!": [], "*": "money", "usd": "money", "tokens": "count", "iterations": "count"}, "driver": "flag", "node_id": "id", "pool_id": "id", "runtime": "id", "lease_ms": "duration_ms", "task_ref": "digest"}'::jsonb WHEN 'settle'::text THEN '{"!": ["node_id", "outcome"], "infra": "flag", "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "out_ref": "id", "outcome": "outcome", "purpose": "purpose", "verdict": "json", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'cancel'::text THEN '{"!": ["node_id", "reason"], "lines": "lines", "model": "id", "spend": "spend", "reason": "text", "node_id": "id", "purpose": "purpose", "provider": "id", "provider_request_id": "id"}'::jsonb WHEN 'correct'::text THEN '{"!": ["of", "spend", "reason"], "of": "id", "lines": "lines", "spend": "spend", "reason": "text", "tool_calls": "names"}'::jsonb WHEN 'dispatch'::text THEN '{"!": ["node_id"], "node_id": "id"}'::jsonb WHEN 'call'::text THEN '{"!": ["pool_id", "meter_id"], "turn": "small", "model": "id", "detail": "json", "pool_id": "id", "purpose": "purpose", "meter_id": "id", "provider": "id"}'::jsonb WHEN 'extend'::text THEN '{"!": ["node_id", "lease_ms"], "node_id": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'deliver'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'open_pool'::text THEN '{"!": ["pool_id", "channels"], "run": {"!": ["label"], "arm": "id", "task": "id", "label": "id", "replicate": "replicate", "experiment": "id"}, "pool_id": "id", "channels": {"!": [], "*": {"!": [], "unit": "id", "total": "money"}, "tokens": {"!": [], "unit": "id", "total": "count"}, "iterations": {"!": [], "unit": "id", "total": "count"}}, "max_depth": "small", "deadline_ms": "duration_ms", "unknown_usd": "unknown_usd", "token_charge": "token_charge", "parent_pool_id": "id"}'::jsonb WHEN 'fund'::text THEN '{"!": ["pool_id", "amounts"], "amounts": {"!": [], "*": "change", "tokens": "whole", "iterations": "whole"}, "pool_id": "id"}'::jsonb WHEN 'expire'::text THEN '{"!": [], "pool_id": "id"}'::jsonb WHEN 'freeze'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'thaw'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'close_pool'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'judge'::text THEN '{"!": ["run_id", "resolved"], "infra": "flag", "score": "score", "run_id": "id", "resolved": "flag"}'::jsonb WHEN 'plan'::text THEN '{"!": ["pool_id", "experiment", "plan_ref"], "pool_id": "id", "plan_ref": "id", "experiment": "id"}'::jsonb ELSE NULL::jsonb END;
+RETURN CASE p_op WHEN 'any'::text THEN '{"op": "id", "tags": "tags", "effective_at": "instant", "operation_id": "id"}'::jsonb WHEN 'spend'::text THEN '{"!": ["iterations", "input_tokens", "output_tokens"], "ms": "count", "usd": "money", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "cache_write_1h_tokens": "count"}'::jsonb WHEN 'line'::text THEN '{"!": [], "ms": "count", "usd": "money", "model": "id", "provider": "id", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "provider_request_id": "id", "cache_write_1h_tokens": "count"}'::jsonb WHEN 'price'::text THEN '{"!": ["provider", "model", "token_class", "usd_per_million"], "match": "match", "model": "id", "source": "id", "provider": "id", "valid_to": "instant", "valid_from": "instant", "token_class": "token_class", "usd_per_million": "rate", "above_input_tokens": "count"}'::jsonb WHEN 'tool_call'::text THEN '{"!": ["name"], "id": "id", "name": "id", "status": "tool_status", "arguments": "digest"}'::jsonb WHEN 'tool_result'::text THEN '{"!": ["id", "status"], "id": "id", "status": "tool_status"}'::jsonb WHEN 'meter'::text THEN '{"!": ["pool_id", "spend"], "turn": "small", "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "pool_id": "id", "purpose": "purpose", "provider": "id", "tool_calls": "tool_calls", "tool_results": "tool_results", "provider_request_id": "id"}'::jsonb WHEN 'spawn'::text THEN '{"!": ["pool_id", "label", "budget"], "key": "id", "label": "id", "budget": {"!": [], "*": "money", "usd": "money", "tokens": "count", "iterations": "count"}, "driver": "flag", "node_id": "id", "pool_id": "id", "runtime": "id", "lease_ms": "duration_ms", "task_ref": "digest"}'::jsonb WHEN 'settle'::text THEN '{"!": ["node_id", "outcome"], "infra": "flag", "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "reason": "text", "node_id": "id", "out_ref": "id", "outcome": "outcome", "purpose": "purpose", "verdict": "json", "provider": "id", "tool_calls": "tool_calls", "tool_results": "tool_results", "provider_request_id": "id"}'::jsonb WHEN 'cancel'::text THEN '{"!": ["node_id", "reason"], "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "reason": "text", "node_id": "id", "purpose": "purpose", "provider": "id", "tool_calls": "tool_calls", "tool_results": "tool_results", "provider_request_id": "id"}'::jsonb WHEN 'correct'::text THEN '{"!": ["of", "spend", "reason"], "of": "id", "lines": "lines", "spend": "spend", "reason": "text", "tool_calls": "tool_calls"}'::jsonb WHEN 'dispatch'::text THEN '{"!": ["node_id"], "node_id": "id"}'::jsonb WHEN 'call'::text THEN '{"!": ["pool_id", "meter_id"], "turn": "small", "model": "id", "detail": "json", "pool_id": "id", "purpose": "purpose", "meter_id": "id", "provider": "id"}'::jsonb WHEN 'extend'::text THEN '{"!": ["node_id", "lease_ms"], "node_id": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'deliver'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'open_pool'::text THEN '{"!": ["pool_id", "channels"], "run": {"!": ["label"], "arm": "id", "task": "id", "label": "id", "replicate": "replicate", "experiment": "id"}, "pool_id": "id", "channels": {"!": [], "*": {"!": [], "unit": "id", "total": "money"}, "tokens": {"!": [], "unit": "id", "total": "count"}, "iterations": {"!": [], "unit": "id", "total": "count"}}, "max_depth": "small", "deadline_ms": "duration_ms", "unknown_usd": "unknown_usd", "token_charge": "token_charge", "parent_pool_id": "id"}'::jsonb WHEN 'fund'::text THEN '{"!": ["pool_id", "amounts"], "amounts": {"!": [], "*": "change", "tokens": "whole", "iterations": "whole"}, "pool_id": "id"}'::jsonb WHEN 'expire'::text THEN '{"!": [], "pool_id": "id"}'::jsonb WHEN 'freeze'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'thaw'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'close_pool'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'judge'::text THEN '{"!": ["run_id", "resolved"], "infra": "flag", "score": "score", "run_id": "id", "resolved": "flag"}'::jsonb WHEN 'plan'::text THEN '{"!": ["pool_id", "experiment", "plan_ref"], "pool_id": "id", "plan_ref": "id", "experiment": "id"}'::jsonb ELSE NULL::jsonb END;
 alter function ledger_private.shape(text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.sign_test(p_one bigint, p_other bigint)
@@ -6879,6 +6910,182 @@ grant select on ledger.spent_breakdown to ledger_admin;
 grant select on ledger.spent_breakdown to ledger_auditor;
 grant select on ledger.spent_breakdown to ledger_writer;
 
+create view ledger.tool_calls with (security_invoker=true) as
+ SELECT p.tenant_id,
+    p.run_id,
+    p.pool_id,
+    c.node_id,
+    c.seq,
+    c."position",
+    c.tool,
+    c.call_id,
+    c.arguments,
+    c.status,
+    c.purpose,
+    c.model,
+    c.effective_at
+   FROM ledger_private.pools p
+     CROSS JOIN LATERAL ( SELECT t.node_id,
+            t.seq,
+            t."position",
+            t.tool,
+            t.call_id,
+            t.arguments,
+            t.purpose,
+            t.model,
+            t.effective_at,
+            t.is_result,
+                CASE
+                    WHEN t.call_id IS NULL THEN t.stated
+                    ELSE first_value(t.stated) OVER (PARTITION BY t.call_id ORDER BY (t.stated IS NULL), t.seq, t.is_result, t."position")
+                END AS status,
+            row_number() OVER (PARTITION BY t.call_id, t.is_result ORDER BY t.seq, t."position") AS sighting
+           FROM ( SELECT j.node_id,
+                    j.seq,
+                    e."position",
+                    e.tool,
+                    e.call_id,
+                    e.arguments,
+                    e.stated,
+                    e.is_result,
+                    j.purpose,
+                    j.model,
+                    j.effective_at
+                   FROM ledger_private.journal j
+                     CROSS JOIN LATERAL ( SELECT (c_1.n - 1)::integer AS "position",
+                            COALESCE(c_1.call ->> 'name'::text, c_1.call #>> '{}'::text[]) AS tool,
+                            c_1.call ->> 'id'::text AS call_id,
+                            c_1.call ->> 'arguments'::text AS arguments,
+                            c_1.call ->> 'status'::text AS stated,
+                            false AS is_result
+                           FROM jsonb_array_elements(
+                                CASE jsonb_typeof(j.tool_calls)
+                                    WHEN 'array'::text THEN j.tool_calls
+                                    ELSE NULL::jsonb
+                                END) WITH ORDINALITY c_1(call, n)
+                        UNION ALL
+                         SELECT (r.n - 1)::integer AS int4,
+                            NULL::text,
+                            r.result ->> 'id'::text,
+                            NULL::text,
+                            r.result ->> 'status'::text,
+                            true
+                           FROM jsonb_array_elements(
+                                CASE jsonb_typeof(j.detail -> 'tool_results'::text)
+                                    WHEN 'array'::text THEN j.detail -> 'tool_results'::text
+                                    ELSE NULL::jsonb
+                                END) WITH ORDINALITY r(result, n)
+                          WHERE jsonb_typeof(r.result -> 'id'::text) = 'string'::text AND ((r.result -> 'status'::text) = ANY (ARRAY['"ok"'::jsonb, '"error"'::jsonb]))) e
+                  WHERE j.tenant_id = p.tenant_id AND j.pool_id = p.pool_id AND j.source_pool_id IS NULL AND (j.tool_calls IS NOT NULL OR j.detail IS NOT NULL)) t
+         OFFSET 0) c
+  WHERE NOT c.is_result AND (c.call_id IS NULL OR c.sighting = 1);
+alter view ledger.tool_calls owner to ledger_owner;
+comment on view ledger.tool_calls is 'Tools that models called, one row per call: digest of its arguments, and what became of it.';
+grant select on ledger.tool_calls to ledger_admin;
+grant select on ledger.tool_calls to ledger_auditor;
+grant select on ledger.tool_calls to ledger_writer;
+
+create view ledger.tool_findings with (security_invoker=true) as
+ SELECT p.tenant_id,
+    p.run_id,
+    p.pool_id,
+    f.detector,
+    f.tool,
+    f.arguments,
+    f.streak,
+    f.first_seq,
+    f.seq,
+    f."position",
+    f.effective_at
+   FROM ledger_private.pools p
+     CROSS JOIN LATERAL ( WITH calls AS MATERIALIZED (
+                 SELECT c.seq,
+                    c."position",
+                    c.tool,
+                    c.arguments,
+                    c.status,
+                    c.effective_at
+                   FROM ledger.tool_calls c
+                  WHERE c.tenant_id = p.tenant_id AND c.pool_id = p.pool_id
+                ), actions AS (
+                 SELECT a.seq,
+                    a."position",
+                    a.tool,
+                    a.arguments,
+                    a.status,
+                    a.effective_at,
+                    a.differs,
+                    count(*) FILTER (WHERE a.differs) OVER (ORDER BY a.seq, a."position") AS streak_no
+                   FROM ( SELECT c.seq,
+                            c."position",
+                            c.tool,
+                            c.arguments,
+                            c.status,
+                            c.effective_at,
+                            (c.tool = lag(c.tool) OVER w AND c.arguments = lag(c.arguments) OVER w) IS NOT TRUE AS differs
+                           FROM calls c
+                          WINDOW w AS (ORDER BY c.seq, c."position")) a
+                ), errors AS (
+                 SELECT e.seq,
+                    e."position",
+                    e.tool,
+                    e.arguments,
+                    e.status,
+                    e.effective_at,
+                    e.streak_no
+                   FROM ( SELECT c.seq,
+                            c."position",
+                            c.tool,
+                            c.arguments,
+                            c.status,
+                            c.effective_at,
+                            count(*) FILTER (WHERE c.status = 'ok'::text) OVER (ORDER BY c.seq, c."position") AS streak_no
+                           FROM calls c
+                          WHERE c.status IS NOT NULL) e
+                  WHERE e.status = 'error'::text
+                ), streaks AS (
+                 SELECT 'repeated-action'::text AS detector,
+                    a.tool,
+                    a.arguments,
+                    row_number() OVER w AS streak,
+                    first_value(a.seq) OVER w AS first_seq,
+                    a.seq,
+                    a."position",
+                    a.effective_at
+                   FROM actions a
+                  WINDOW w AS (PARTITION BY a.streak_no ORDER BY a.seq, a."position")
+                UNION ALL
+                 SELECT 'error-streak'::text,
+                        CASE
+                            WHEN min(e.tool) OVER w = max(e.tool) OVER w THEN e.tool
+                            ELSE NULL::text
+                        END AS "case",
+                    NULL::text,
+                    row_number() OVER w AS row_number,
+                    first_value(e.seq) OVER w AS first_value,
+                    e.seq,
+                    e."position",
+                    e.effective_at
+                   FROM errors e
+                  WINDOW w AS (PARTITION BY e.streak_no ORDER BY e.seq, e."position")
+                )
+         SELECT s.detector,
+            s.tool,
+            s.arguments,
+            s.streak,
+            s.first_seq,
+            s.seq,
+            s."position",
+            s.effective_at
+           FROM streaks s
+          WHERE (s.streak % 3::bigint) = 0 AND ((s.streak / 3) & (s.streak / 3 - 1)) = 0
+         OFFSET 0) f;
+alter view ledger.tool_findings owner to ledger_owner;
+comment on view ledger.tool_findings is 'Tool calls that repeat themselves or fail in a row: at a streak of 3 and at each doubling.';
+grant select on ledger.tool_findings to ledger_admin;
+grant select on ledger.tool_findings to ledger_auditor;
+grant select on ledger.tool_findings to ledger_writer;
+
 create view ledger.trajectory with (security_invoker=true) as
  SELECT r.tenant_id,
     r.run_id,
@@ -7222,13 +7429,22 @@ create view ledger.usage_by_tool with (security_invoker=true) as
             u.tokens_known,
             u.usd_known,
             u.effective_at
-           FROM ( SELECT COALESCE(j.corrects_seq, j.seq) AS seq,
+           FROM ( SELECT n.seq,
                     n.tool,
                     count(*) AS calls
-                   FROM ledger_private.journal j
-                     CROSS JOIN LATERAL jsonb_array_elements_text(j.tool_calls) n(tool)
-                  WHERE j.tenant_id = p.tenant_id AND j.pool_id = p.pool_id AND j.source_pool_id IS NULL AND j.tool_calls IS NOT NULL
-                  GROUP BY (COALESCE(j.corrects_seq, j.seq)), n.tool) c
+                   FROM ( SELECT COALESCE(j.corrects_seq, j.seq) AS seq,
+                            COALESCE(c_1.call ->> 'name'::text, c_1.call #>> '{}'::text[]) AS tool,
+                            c_1.call ->> 'id'::text AS call_id,
+                            row_number() OVER (PARTITION BY (c_1.call ->> 'id'::text) ORDER BY j.seq, c_1.n) AS sighting
+                           FROM ledger_private.journal j
+                             CROSS JOIN LATERAL jsonb_array_elements(
+                                CASE jsonb_typeof(j.tool_calls)
+                                    WHEN 'array'::text THEN j.tool_calls
+                                    ELSE NULL::jsonb
+                                END) WITH ORDINALITY c_1(call, n)
+                          WHERE j.tenant_id = p.tenant_id AND j.pool_id = p.pool_id AND j.source_pool_id IS NULL AND j.tool_calls IS NOT NULL) n
+                  WHERE n.call_id IS NULL OR n.sighting = 1
+                  GROUP BY n.seq, n.tool) c
              CROSS JOIN LATERAL ( SELECT COALESCE(e.charged_tokens, 0::numeric) + COALESCE(k.charged_tokens, 0::numeric) AS charged_tokens,
                         CASE
                             WHEN e.usd IS NOT NULL OR k.usd IS NOT NULL THEN COALESCE(e.usd, 0::numeric) + COALESCE(k.usd, 0::numeric)

@@ -1,5 +1,5 @@
 -- cancel: as settle; a leaf without spend is refunded if it was never dispatched, else charged as on expiry.
--- Errors: LG003, LG001 (spend of a driver), LG004, LG007.
+-- Errors: LG003, LG001 (spend or tools of a driver), LG004, LG007.
 create or replace function ledger_private.op_cancel(
   p_tenant_id text,
   p_operation jsonb,

@@ -1,6 +1,6 @@
 -- correct: the true spend of an event, named by the operation that booked it (always the first one). The difference is booked, what was
 -- uncertain is released, and it goes up through closed pools. lines: the whole truth per line, of which the difference is kept; tool_calls:
--- names seen only now. Unknown dollars are priced as of the event that is corrected, by its provider and model.
+-- tools seen only now. Unknown dollars are priced as of the event that is corrected, by its provider and model.
 -- Errors: LG001 (`of` booked no single spend of its own).
 create or replace function ledger_private.op_correct(
   p_tenant_id text,
@@ -32,7 +32,6 @@ begin
   v_operation := jsonb_strip_nulls(jsonb_build_object('provider', v_event.provider, 'model', v_event.model)) || p_operation;
   v_operation := ledger_private.priced(v_operation, ledger_private.rate_card(p_tenant_id, array[v_operation]), v_event.effective_at);
   v_correction := ledger_private.event(v_pool, 'corrected', v_operation, p_at);
-  v_correction.tool_calls := p_operation -> 'tool_calls';
   v_seq := ledger_private.correct_event(
     v_pool, v_event, ledger_private.usage_of(v_operation -> 'spend', v_pool.token_charge, v_budget), v_correction
   );

@@ -1,4 +1,5 @@
--- A journal row as the operation that causes it describes it, with the book it was priced from; usage, moves and seq are filled in later.
+-- A journal row as the operation that causes it describes it, with the book it was priced from and the tools it names; usage, moves and seq are
+-- filled in later.
 create or replace function ledger_private.event(
   p_pool ledger_private.pools,
   p_kind text,
@@ -25,6 +26,7 @@ begin
   v.provider_request_id := p_operation ->> 'provider_request_id';
   v.purpose := p_operation ->> 'purpose';
   v.reason := p_operation ->> 'reason';
+  v.tool_calls := p_operation -> 'tool_calls';
   v.detail := ledger_private.detail_of(p_operation);
   v.tags := ledger_private.tags_of(p_pool.tags, p_operation -> 'tags');
   return v;

@@ -13,7 +13,6 @@ declare
 begin
   v.node_id := p_pool.pool_id;
   v.turn := (p_operation -> 'turn')::integer;
-  v.tool_calls := p_operation -> 'tool_calls';
   return v;
 end;
 $$;

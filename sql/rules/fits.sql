@@ -38,12 +38,14 @@ begin
       return v_type = 'number' and abs(p_value::numeric) < 1e15;
     when 'json' then
       return v_type <> 'null' and octet_length(p_value::text) <= 100000;
-    when 'names' then
+    when 'tool_calls', 'tool_results' then
       return v_type = 'array' and jsonb_array_length(p_value) <= 1000
         and not exists (
-          select from jsonb_array_elements(p_value) e (name)
-          where jsonb_typeof(e.name) <> 'string' or char_length(e.name #>> '{}') > 200
+          select from jsonb_array_elements(p_value) e (tool)
+          where case when p_kind = 'tool_calls' and jsonb_typeof(e.tool) = 'string' then char_length(e.tool #>> '{}') > 200
+            else ledger_private.misfit(e.tool, ledger_private.shape(rtrim(p_kind, 's')), '') is not null end
         );
+    when 'tool_status' then return p_value in ('"ok"', '"error"');
     when 'tags' then
       return v_type = 'object'
         and (select count(*) <= 16 and coalesce(bool_and(jsonb_typeof(t.value) = 'string' and char_length(t.value #>> '{}') <= 256
@@ -52,13 +54,11 @@ begin
       return v_type = 'string' and ledger_private.instant(p_value #>> '{}') is not null;
     when 'outcome' then return p_value in ('"done"', '"down"');
     when 'digest' then return v_type = 'string' and p_value #>> '{}' ~ '^sha256:[0-9a-f]{64}$';
-    when 'purpose' then
-      return p_value in ('"turn"', '"compaction"', '"failed"', '"tool"');
+    when 'purpose' then return p_value in ('"turn"', '"compaction"', '"failed"', '"tool"');
     when 'match' then return p_value in ('"exact"', '"dated"', '"prefix"', '"contains"');
     when 'token_class' then
       return v_type = 'string' and p_value #>> '{}' ~ '^(input|cache_read|cache_write|cache_write_1h|output|reasoning|request)$';
-    when 'unknown_usd' then
-      return p_value in ('"seal"', '"flag"');
+    when 'unknown_usd' then return p_value in ('"seal"', '"flag"');
     when 'token_charge' then return p_value in ('"total"', '"uncached"');
     when 'replicate' then
       return ledger_private.fits('id', p_value) or ledger_private.fits('count', p_value);

@@ -16,7 +16,8 @@ begin
   end if;
   v_shape := case
     when p_operation ->> 'op' = 'dispatch' and p_operation ? 'pool_id' and not p_operation ? 'node_id' then ledger_private.shape('call')
-    when p_operation ->> 'op' not in ('any', 'spend', 'line', 'price', 'call') then ledger_private.shape(p_operation ->> 'op')
+    when p_operation ->> 'op' not in ('any', 'spend', 'line', 'price', 'call', 'tool_call', 'tool_result')
+      then ledger_private.shape(p_operation ->> 'op')
   end;
   if v_shape is null then
     return jsonb_build_object('path', 'op', 'rule', format('%s is no operation of the ledger', coalesce(p_operation -> 'op', 'null')));
@@ -31,6 +32,8 @@ begin
     return jsonb_build_object('path', 'effective_at', 'rule', 'must not be in the future');
   elsif p_operation #> '{detail,price_book}' is not null then
     return jsonb_build_object('path', 'detail.price_book', 'rule', 'is written by the ledger: the book that an estimate came from');
+  elsif p_operation #> '{detail,tool_results}' is not null then
+    return jsonb_build_object('path', 'detail.tool_results', 'rule', 'is written by the ledger: send tool_results beside detail');
   elsif p_operation -> 'meter_id' = p_operation -> 'operation_id' then
     return jsonb_build_object('path', 'meter_id', 'rule', 'is the id of the meter operation to come, not of this one');
   elsif p_operation ? 'spend' then

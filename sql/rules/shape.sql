@@ -1,5 +1,6 @@
--- The keys of an operation (besides those of 'any'), of a spend, of a usage line and of a price: name -> kind (ledger_private.fits), 'spend', or
--- the shape of an object; "!" lists the required ones, "*" stands for any other channel name. Null for an operation that does not exist.
+-- The keys of an operation (besides those of 'any'), of a spend, a usage line, a price, a tool call and a tool's result: name -> kind
+-- (ledger_private.fits), 'spend', or the shape of an object; "!" lists the required ones, "*" stands for any other channel name. Null for an
+-- operation that does not exist.
 -- 'call' is a dispatch that names a pool: a driver's own call.
 create or replace function ledger_private.shape(p_op text)
 returns jsonb
@@ -27,9 +28,17 @@ return case p_op
     "provider": "id", "model": "id", "match": "match", "token_class": "token_class", "usd_per_million": "rate",
     "above_input_tokens": "count", "valid_from": "instant", "valid_to": "instant", "source": "id"
   }'::jsonb
+  when 'tool_call' then '{
+    "!": ["name"],
+    "name": "id", "id": "id", "arguments": "digest", "status": "tool_status"
+  }'::jsonb
+  when 'tool_result' then '{
+    "!": ["id", "status"],
+    "id": "id", "status": "tool_status"
+  }'::jsonb
   when 'meter' then '{
     "!": ["pool_id", "spend"],
-    "pool_id": "id", "turn": "small", "tool_calls": "names", "detail": "json",
+    "pool_id": "id", "turn": "small", "tool_calls": "tool_calls", "tool_results": "tool_results", "detail": "json",
     "provider": "id", "model": "id", "provider_request_id": "id", "purpose": "purpose", "lines": "lines",
     "spend": "spend"
   }'::jsonb
@@ -41,18 +50,19 @@ return case p_op
   when 'settle' then '{
     "!": ["node_id", "outcome"],
     "node_id": "id", "outcome": "outcome", "verdict": "json", "out_ref": "id", "reason": "text", "infra": "flag",
+    "tool_calls": "tool_calls", "tool_results": "tool_results", "detail": "json",
     "provider": "id", "model": "id", "provider_request_id": "id", "purpose": "purpose", "lines": "lines",
     "spend": "spend"
   }'::jsonb
   when 'cancel' then '{
     "!": ["node_id", "reason"],
-    "node_id": "id", "reason": "text",
+    "node_id": "id", "reason": "text", "tool_calls": "tool_calls", "tool_results": "tool_results", "detail": "json",
     "provider": "id", "model": "id", "provider_request_id": "id", "purpose": "purpose", "lines": "lines",
     "spend": "spend"
   }'::jsonb
   when 'correct' then '{
     "!": ["of", "spend", "reason"],
-    "of": "id", "reason": "text", "tool_calls": "names", "lines": "lines", "spend": "spend"
+    "of": "id", "reason": "text", "tool_calls": "tool_calls", "lines": "lines", "spend": "spend"
   }'::jsonb
   when 'dispatch' then '{
     "!": ["node_id"],

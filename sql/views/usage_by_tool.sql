@@ -1,7 +1,8 @@
--- What was spent in turns in which a tool was called. A turn is a metered event, net of its corrections; tools are those of its `tool_calls` and
--- of its corrections' (names seen only later). calls: how often; events: turns. A turn that called several tools counts whole in each of them: the
--- usage of a row is true, the sum over tools is not what was spent. usd is null only where nothing of it is known; an event that was corrected is
--- as known as its last correction.
+-- What was spent in turns in which a tool was called. A turn is any event with `tool_calls`, metered or the end of a leaf, net of its corrections;
+-- tools are those of it and of its corrections (seen only later), by name. calls: how often; a call with an id counts once in its pool, in the turn
+-- that stated it first (as in ledger.tool_calls). events: turns. A turn that called several tools counts whole in each of them: the usage of a row
+-- is true, the sum over tools is not what was spent. usd is null only where nothing of it is known; an event that was corrected is as known as its
+-- last correction.
 -- Pools are few beside their journals: filters on tenant and run pick the pools, each of which is read once.
 create or replace view ledger.usage_by_tool
 with (security_invoker = true)
@@ -15,11 +16,17 @@ from ledger_private.pools p
 cross join lateral (
   select c.tool, c.calls, u.charged_tokens, u.usd, u.tokens_known, u.usd_known, u.effective_at
   from (
-    select coalesce(j.corrects_seq, j.seq) as seq, n.tool, count(*) as calls
-    from ledger_private.journal j
-    cross join lateral jsonb_array_elements_text(j.tool_calls) n (tool)
-    where j.tenant_id = p.tenant_id and j.pool_id = p.pool_id and j.source_pool_id is null and j.tool_calls is not null
-    group by 1, 2
+    select n.seq, n.tool, count(*) as calls
+    from (
+      select
+        coalesce(j.corrects_seq, j.seq) as seq, coalesce(c.call ->> 'name', c.call #>> '{}') as tool, c.call ->> 'id' as call_id,
+        row_number() over (partition by c.call ->> 'id' order by j.seq, c.n) as sighting
+      from ledger_private.journal j
+      cross join lateral jsonb_array_elements(case jsonb_typeof(j.tool_calls) when 'array' then j.tool_calls end) with ordinality c (call, n)
+      where j.tenant_id = p.tenant_id and j.pool_id = p.pool_id and j.source_pool_id is null and j.tool_calls is not null
+    ) n
+    where n.call_id is null or n.sighting = 1
+    group by n.seq, n.tool
   ) c
   cross join lateral (
     select

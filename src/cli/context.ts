@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import type pg from "pg";
 import { attach, openEmbedded } from "../database/attach.js";
-import { connect } from "../database/connect.js";
+import { connect, type SessionOptions } from "../database/connect.js";
 import { migrate } from "../database/migrate.js";
 import { callerTenant, follow } from "../ledger/call.js";
 import { createLedger, type Ledger } from "../ledger/ledger.js";
@@ -69,10 +69,14 @@ export async function openDatabase(options: ConnectionOptions): Promise<OpenData
 }
 
 /** Does a verb's work on the ledger of its tenant. */
-export async function withLedger(options: ConnectionOptions, work: (ledger: Ledger) => Promise<void>): Promise<void> {
+export async function withLedger(
+  options: ConnectionOptions,
+  work: (ledger: Ledger) => Promise<void>,
+  session: SessionOptions = {},
+): Promise<void> {
   const database = await openDatabase(options);
   try {
-    await workOn(database, work);
+    await workOn(database, work, session);
   } finally {
     await database.release();
   }
@@ -82,15 +86,20 @@ export async function withLedger(options: ConnectionOptions, work: (ledger: Ledg
  * The same for a verb that only reads. The embedded server makes whatever tenant is named: where it was not there before, a line says
  * so, since a name mistyped looks like a tenant that spent nothing.
  */
-export async function readLedger(options: ConnectionOptions, work: (ledger: Ledger) => Promise<void>): Promise<void> {
-  if (databaseOf(options)) return withLedger(options, work);
+export async function readLedger(
+  options: ConnectionOptions,
+  work: (ledger: Ledger) => Promise<void>,
+  session: SessionOptions = {},
+): Promise<void> {
+  if (databaseOf(options)) return withLedger(options, work, session);
   const server = await attach();
   try {
     const isNew = await isNewTenant(server.superuserUrl, tenantAsked(options) ?? LOCAL_TENANT);
-    await withLedger(options, async (ledger) => {
+    const told = async (ledger: Ledger): Promise<void> => {
       if (isNew) tellOfNewTenant(ledger, options);
       await work(ledger);
-    });
+    };
+    await withLedger(options, told, session);
   } finally {
     // Not before: a server that nobody uses stops.
     await server.release();
@@ -125,8 +134,12 @@ const NO_TENANT = "LG012";
 const NO_SCHEMA = ["3F000", "42883"];
 
 /** Does work on the ledger of an open database. */
-export async function workOn(database: OpenDatabase, work: (ledger: Ledger) => Promise<void>): Promise<void> {
-  const ledger = createLedger({ connectionString: database.url, tenantId: database.tenantId });
+export async function workOn(
+  database: OpenDatabase,
+  work: (ledger: Ledger) => Promise<void>,
+  session: SessionOptions = {},
+): Promise<void> {
+  const ledger = createLedger({ connectionString: database.url, tenantId: database.tenantId, ...session });
   try {
     await work(ledger);
   } finally {

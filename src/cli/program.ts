@@ -8,10 +8,12 @@ import { addExport } from "./commands/export.js";
 import { addGate } from "./commands/gate.js";
 import { addHealth } from "./commands/health.js";
 import { addImport } from "./commands/import.js";
+import { addMcp } from "./commands/mcp.js";
 import { addMigrate } from "./commands/migrate.js";
 import { addPlan } from "./commands/plan.js";
 import { addPool } from "./commands/pool.js";
 import { addPrices } from "./commands/prices.js";
+import { addReceive } from "./commands/receive.js";
 import { addRefusals } from "./commands/refusals.js";
 import { addRole } from "./commands/role.js";
 import { addRuns } from "./commands/runs.js";
@@ -70,7 +72,7 @@ function createProgram(json: boolean): Command {
   const { version, description } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const program = new Command("agent-ledger").description(description).version(version);
   for (const add of [addStart, addMigrate, addTenant, addRole, addPool, addExpire]) add(program);
-  for (const add of [addImport, addPrices, addPlan, addExport, addVerifyExport]) add(program);
+  for (const add of [addImport, addReceive, addPrices, addPlan, addExport, addVerifyExport]) add(program);
   for (const add of [
     addRuns,
     addTrajectory,
@@ -81,6 +83,7 @@ function createProgram(json: boolean): Command {
     addHealth,
     addAudit,
     addTail,
+    addMcp,
   ])
     add(program);
   program.addHelpText("after", AFTERWORD);

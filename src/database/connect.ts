@@ -19,6 +19,15 @@ function sessionDefaults(isolation: Isolation): string {
   return `-c default_transaction_isolation=${isolation.replace(" ", "\\ ")} -c jit=off -c DateStyle=ISO`;
 }
 
+/** The server refuses every write of such a session with 25006. */
+const READ_ONLY = "-c default_transaction_read_only=on";
+
+/** What a session may. */
+export interface SessionOptions {
+  /** It reads, and the server sees to it. */
+  readonly readOnly?: boolean;
+}
+
 const INT8 = 20;
 const NUMERIC = 1700;
 const DATE = 1082;
@@ -41,12 +50,16 @@ export function exactTypes(): pg.TypeOverrides {
 }
 
 /** What `pg` needs to connect to `connectionString` as the ledger expects its sessions to be. */
-export function sessionConfig(connectionString: string, isolation: Isolation = "serializable"): pg.ClientConfig {
+export function sessionConfig(
+  connectionString: string,
+  isolation: Isolation = "serializable",
+  { readOnly = false }: SessionOptions = {},
+): pg.ClientConfig {
   const config = parseIntoClientConfig(connectionString);
   return {
     ...config,
-    // Ours last: options of the connection string are kept, but cannot lower the isolation level.
-    options: [config.options, sessionDefaults(isolation)].filter(Boolean).join(" "),
+    // Ours last: options of the connection string are kept, but cannot lower the isolation level, or make a reader write.
+    options: [config.options, sessionDefaults(isolation), readOnly && READ_ONLY].filter(Boolean).join(" "),
     application_name: config.application_name ?? "agent-ledger",
     types: exactTypes(),
   };
@@ -62,8 +75,13 @@ export async function connect(connectionString: string): Promise<pg.Client> {
 }
 
 /** Creates a pool of such connections. The caller ends it. */
-export function createPool(connectionString: string, options: pg.PoolConfig = {}, isolation?: Isolation): pg.Pool {
-  const pool = new pg.Pool({ ...sessionConfig(connectionString, isolation), ...options });
+export function createPool(
+  connectionString: string,
+  options: pg.PoolConfig = {},
+  isolation?: Isolation,
+  session?: SessionOptions,
+): pg.Pool {
+  const pool = new pg.Pool({ ...sessionConfig(connectionString, isolation, session), ...options });
   // The pool has already discarded the connection that failed while idle.
   pool.on("error", () => {});
   return pool;

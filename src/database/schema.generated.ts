@@ -601,6 +601,47 @@ export interface SpentBreakdownRow {
   readonly unknown_usd_events: string;
 }
 
+/** Tools that models called, one row per call: digest of its arguments, and what became of it. */
+export interface ToolCallsRow {
+  readonly tenant_id: string;
+  /** null: outside any run */
+  readonly run_id: string | null;
+  readonly pool_id: string;
+  readonly node_id: string;
+  readonly seq: string;
+  readonly position: number;
+  readonly tool: string;
+  /** null: not stated */
+  readonly call_id: string | null;
+  /** null: not stated */
+  readonly arguments: string | null;
+  /** null: not known */
+  readonly status: string | null;
+  /** null: not stated */
+  readonly purpose: "turn" | "compaction" | "failed" | "tool" | null;
+  /** null: not stated */
+  readonly model: string | null;
+  readonly effective_at: Date;
+}
+
+/** Tool calls that repeat themselves or fail in a row: at a streak of 3 and at each doubling. */
+export interface ToolFindingsRow {
+  readonly tenant_id: string;
+  /** null: outside any run */
+  readonly run_id: string | null;
+  readonly pool_id: string;
+  readonly detector: string;
+  /** null: errors of several tools */
+  readonly tool: string | null;
+  /** null: errors, whatever the arguments */
+  readonly arguments: string | null;
+  readonly streak: string;
+  readonly first_seq: string;
+  readonly seq: string;
+  readonly position: number;
+  readonly effective_at: Date;
+}
+
 /** The tree of each run with own and rolled-up spend. */
 export interface TrajectoryRow {
   readonly tenant_id: string;
@@ -777,6 +818,8 @@ export interface LedgerViews {
   readonly settlements: SettlementsRow;
   readonly spend_gaps: SpendGapsRow;
   readonly spent_breakdown: SpentBreakdownRow;
+  readonly tool_calls: ToolCallsRow;
+  readonly tool_findings: ToolFindingsRow;
   readonly trajectory: TrajectoryRow;
   readonly usage_by_tool: UsageByToolRow;
   readonly usage_daily: UsageDailyRow;

@@ -79,9 +79,16 @@ export abstract class Books extends Experiments {
     return this.access().caller.read(() => reading(this.db));
   }
 
-  /** Does work on the views as they are at one moment, however long it takes. `types` reads values otherwise than `db` does. */
-  snapshot<T>(work: (db: Kysely<LedgerViews>) => Promise<T>, types?: pg.TypeOverrides): Promise<T> {
+  /**
+   * Does work on the views as they are at one moment, however long it takes. `types` reads values otherwise than `db` does; `signal` breaks its
+   * queries off.
+   */
+  snapshot<T>(
+    work: (db: Kysely<LedgerViews>) => Promise<T>,
+    types?: pg.TypeOverrides,
+    signal?: AbortSignal,
+  ): Promise<T> {
     const { caller, connections, track } = this.access();
-    return track(withSnapshot(openSnapshot(caller, connections, types), work));
+    return track(withSnapshot(openSnapshot(caller, connections, types, signal), work));
   }
 }

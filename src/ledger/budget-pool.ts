@@ -1,11 +1,14 @@
 /** A pool as a program uses it: reserve, do the work, reconcile; observe what already happened. */
 import { randomUUID } from "node:crypto";
 import type { z } from "zod";
+import { type Cap, capsOf } from "./caps.js";
 import { LedgerError } from "./errors.js";
+import { type CallTokens, estimate } from "./estimate.js";
+import { anyKeys, split } from "./operation-keys.js";
 import type { Amount, Budget, Operation, Result, Shortfall, Spend, Violation } from "./protocol.js";
 import { type Readout, readout } from "./readout.js";
 import * as schemas from "./schemas.js";
-import { lineSpend, operationSpend, spendFrom, type UsageEvent } from "./spend.js";
+import { operationSpend, spendFrom, type UsageEvent } from "./spend.js";
 import { sendDone, sendOne, type Writer } from "./writer.js";
 
 /** Options of each verb. All take `operationId` (which makes a repetition harmless), `effectiveAt` and `tags`. */
@@ -53,16 +56,19 @@ export interface Reconciled {
 /** One pool. It keeps no balance: every verb is a call, every readout a read. */
 export class BudgetPool {
   readonly #writer: Writer;
+  readonly tenantId: string;
   readonly poolId: string;
+  #caps: Promise<Readonly<Record<string, Cap>>> | undefined;
 
   constructor(writer: Writer, poolId: string) {
     this.#writer = writer;
+    this.tenantId = writer.tenantId;
     this.poolId = poolId;
   }
 
   /**
-   * Reserves ceilings for a child. The hold has a lease (15 minutes unless said otherwise), renewed while this process lives;
-   * `leaseMs: null` makes one without. `key` makes a repetition find the child that is done: it stands for `taskRef` where that is
+   * Reserves ceilings for a child. The hold has a lease (15 minutes unless said otherwise), renewed while this process lives
+   * (`renew: false`: never); `leaseMs: null` makes one without. `key` makes a repetition find the child that is done: it stands for `taskRef` where that is
    * given (`sha256:<hex>` of the task), which is then all that must be the same; else for label and budget.
    * @throws {LedgerError} LG001, LG002; a refusal is an answer.
    */
@@ -75,6 +81,7 @@ export class BudgetPool {
       runtime,
       driver,
       leaseMs = DEFAULT_LEASE_MS,
+      renew = true,
       ...any
     } = schemas.parse(schemas.reserveOptions, options, "options");
     const { code, result } = await this.#send("spawn", any, {
@@ -94,7 +101,7 @@ export class BudgetPool {
       driver: driver ?? false,
       existing: result.existing ?? false,
     };
-    if (leaseMs !== null && !ticket.existing) this.#writer.leases?.keep({ ...ticket, leaseMs });
+    if (leaseMs !== null && renew && !ticket.existing) this.#writer.leases?.keep({ ...ticket, leaseMs });
     return { ok: true, ticket };
   }
 
@@ -121,7 +128,7 @@ export class BudgetPool {
       infra,
       ...rest
     } = schemas.parse(schemas.reconcileOptions, options, "options");
-    const { any, attribution } = split(rest);
+    const { any, call } = split(rest);
     const done = await this.#do("settle", any, {
       node_id: ticket.nodeId,
       outcome,
@@ -130,7 +137,7 @@ export class BudgetPool {
       out_ref: outRef,
       reason,
       infra,
-      ...attribution,
+      ...call,
     });
     this.#writer.leases?.drop(ticket.nodeId);
     return reconciled(done);
@@ -139,12 +146,12 @@ export class BudgetPool {
   /** Ends a child that will not finish. Without a spend: refunded if never dispatched, else its ceiling is charged as uncertain. */
   async cancel(ticket: Pick<Ticket, "nodeId">, options: CancelOptions): Promise<Reconciled> {
     const { reason, spend, ...rest } = schemas.parse(schemas.cancelOptions, options, "options");
-    const { any, attribution } = split(rest);
+    const { any, call } = split(rest);
     const done = await this.#do("cancel", any, {
       node_id: ticket.nodeId,
       reason,
       spend: spend && operationSpend(spend as Spend),
-      ...attribution,
+      ...call,
     });
     this.#writer.leases?.drop(ticket.nodeId);
     return reconciled(done);
@@ -158,22 +165,19 @@ export class BudgetPool {
     spend: Spend,
     options: ObserveOptions = {},
   ): Promise<{ readonly seq: number | null; readonly operationId: string }> {
-    const { turn, toolCalls, detail, ...rest } = schemas.parse(schemas.observeOptions, options, "options");
-    const { any, attribution } = split(rest);
+    const { turn, ...rest } = schemas.parse(schemas.observeOptions, options, "options");
+    const { any, call } = split(rest);
     const { result, operationId } = await this.#do("meter", any, {
       spend: operationSpend(spend, { iterations: 0 }),
       turn,
-      tool_calls: toolCalls,
-      detail,
-      ...attribution,
+      ...call,
     });
     return { seq: result.seq ?? null, operationId };
   }
 
   /**
    * Announces a call of the driver's own before the provider can bill it: a call that is lost is then seen
-   * (`ledger.calls_in_doubt`). Answers the id to meter it under: `observe(spend, { operationId: meterId })` ends the doubt. No balance
-   * moves.
+   * (`ledger.calls_in_doubt`). Answers the id to meter it under: `observe(spend, { operationId: meterId })` ends the doubt. No balance moves.
    * @throws {LedgerError} LG001 (`meterId` must differ from `operationId`), LG002; `pool-closed` where the driver has ended.
    */
   async announce(options: AnnounceOptions = {}): Promise<string> {
@@ -203,9 +207,26 @@ export class BudgetPool {
     return spendFrom(events);
   }
 
+  /**
+   * What a call with so many tokens would cost by the price book in use now, in dollars; null = unknown.
+   * @throws {LedgerError} LG001.
+   */
+  estimate(call: CallTokens): Promise<string | null> {
+    return estimate(this.#writer, call);
+  }
+
   /** Balances and deadline now. */
   readout(): Promise<Readout> {
     return readout(this.#writer, this.poolId);
+  }
+
+  /** Who caps each channel, which is fixed when the pool opens: read once. @throws {LedgerError} LG002. */
+  caps(): Promise<Readonly<Record<string, Cap>>> {
+    this.#caps ??= capsOf(this.#writer, this.poolId).catch((error: unknown): never => {
+      this.#caps = undefined;
+      throw error;
+    });
+    return this.#caps;
   }
 
   /**
@@ -268,27 +289,6 @@ export class BudgetPool {
     const named = "node_id" in keys && op !== "spawn" ? keys : { pool_id: this.poolId, ...keys };
     return { op, operation_id: any.operationId ?? randomUUID(), ...anyKeys(any), ...named };
   }
-}
-
-/** The keys that every operation may carry. */
-export function anyKeys({ effectiveAt, tags }: PlainOptions): Record<string, unknown> {
-  return { effective_at: effectiveAt, tags };
-}
-
-interface Attribution {
-  readonly provider?: string | undefined;
-  readonly model?: string | undefined;
-  readonly providerRequestId?: string | undefined;
-  readonly purpose?: string | undefined;
-  readonly lines?: readonly Spend[] | undefined;
-}
-
-function split(options: PlainOptions & Attribution): { any: PlainOptions; attribution: Record<string, unknown> } {
-  const { provider, model, providerRequestId, purpose, lines, ...any } = options;
-  return {
-    any,
-    attribution: { provider, model, provider_request_id: providerRequestId, purpose, lines: lines?.map(lineSpend) },
-  };
 }
 
 function refusal(code: string, { shortfall = [] }: Result): Refusal {

@@ -2,6 +2,7 @@
 import type pg from "pg";
 import { exactTypes } from "../database/connect.js";
 import type { JournalRow } from "../database/schema.generated.js";
+import type { CallTokens } from "./estimate.js";
 import type { CheckedPrice } from "./prices.js";
 import type { Answer, Operation } from "./protocol.js";
 
@@ -129,6 +130,15 @@ export async function announce(client: Queryable, tenantId: string): Promise<voi
   await client.query(timed("select ledger.announce(p_tenant_id => $1::text)", [tenantId], HINT_TIMEOUT_MS));
 }
 
+/**
+ * Asks by way of `ledger.events`, of a pool that cannot be, so that nothing is read: views are empty for those who may not see
+ * them, and that must not read as nothing spent. Fails with LG009 and LG012.
+ */
+export async function assertTenant(client: Queryable, tenantId: string): Promise<void> {
+  const text = "select e.seq from ledger.events(p_tenant_id => $1::text, p_limit => 1, p_pool_id => '') e";
+  await client.query(timed(text, [tenantId]));
+}
+
 /** `ledger.note_retries`: so many calls were repeated since the last time. Writers and administrators. */
 export async function noteRetries(client: Queryable, tenantId: string, retries: number): Promise<void> {
   const text = "select ledger.note_retries(p_tenant_id => $1::text, p_retries => $2::integer)";
@@ -152,6 +162,18 @@ export async function putPrices(
 /** `ledger.use_prices`: from now on calls are priced from that book; null = from none. */
 export async function usePrices(client: Queryable, tenantId: string, book: string | null): Promise<void> {
   await client.query(timed("select ledger.use_prices(p_tenant_id => $1::text, p_book => $2::text)", [tenantId, book]));
+}
+
+/** `ledger.estimate_of`: dollars, null = unknown. */
+export async function estimateOf(
+  client: Queryable,
+  tenantId: string,
+  { provider, model, input_tokens, output_tokens }: CallTokens,
+): Promise<string | null> {
+  const text = `select trim_scale(ledger.estimate_of(p_tenant_id => $1::text, p_provider => $2::text, p_model => $3::text,
+    p_input_tokens => $4::numeric, p_output_tokens => $5::numeric)) as usd`;
+  const query = timed(text, [tenantId, provider, model, String(input_tokens), String(output_tokens)]);
+  return (await client.query<{ usd: string | null }>(query)).rows[0]?.usd ?? null;
 }
 
 /** `ledger.create_tenant`, by an administrator. */

@@ -49,25 +49,28 @@ export function connections(options: {
   readonly connectionString?: string | undefined;
   readonly pool?: pg.Pool | undefined;
   readonly tenantId: string;
+  readonly readOnly?: boolean | undefined;
 }): Connections {
   const url = options.connectionString ?? (process.env.DATABASE_URL || undefined);
+  const { readOnly = false } = options;
   if (options.pool) return new LazyConnections(ofApplication(options.pool), sizeOf(options.pool));
-  return new LazyConnections(url === undefined ? () => embedded(options.tenantId) : () => ofUrl(url), CONNECTIONS);
+  const open = url === undefined ? () => embedded(options.tenantId, readOnly) : () => ofUrl(url, readOnly);
+  return new LazyConnections(open, CONNECTIONS);
 }
 
 function ofApplication(pool: pg.Pool): () => Promise<Source> {
   return async () => ({ pool, migrationUrl: undefined, end: async () => {} });
 }
 
-async function ofUrl(url: string): Promise<Source> {
-  const pool = readingPool(url);
+async function ofUrl(url: string, readOnly: boolean): Promise<Source> {
+  const pool = readingPool(url, readOnly);
   return { pool, migrationUrl: url, end: () => pool.end() };
 }
 
 /** The source, and when it is lost: a server started anew may listen elsewhere. */
-async function embedded(tenantId: string): Promise<Source & { readonly lost: Promise<void> }> {
+async function embedded(tenantId: string, readOnly: boolean): Promise<Source & { readonly lost: Promise<void> }> {
   const opened = await openEmbedded(tenantId);
-  const pool = readingPool(opened.url);
+  const pool = readingPool(opened.url, readOnly);
   return {
     pool,
     migrationUrl: opened.superuserUrl,
@@ -80,14 +83,14 @@ async function embedded(tenantId: string): Promise<Source & { readonly lost: Pro
 }
 
 /** A serializable reader would make writers lose; what writes brings its own isolation. An idle pool keeps no process alive. */
-function readingPool(url: string): pg.Pool {
+function readingPool(url: string, readOnly: boolean): pg.Pool {
   const options = {
     max: CONNECTIONS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     allowExitOnIdle: true,
   };
-  return createPool(url, options, "read committed");
+  return createPool(url, options, "read committed", { readOnly });
 }
 
 const quiet = (): void => {};

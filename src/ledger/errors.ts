@@ -109,13 +109,20 @@ export function isClean(error: unknown): boolean {
   return isServerError(error) && /^(?:LG|22|23|40|42|55)/.test(error.code);
 }
 
+/** What to do, where the server does not say it, or in the words of SQL only. */
+const WAYS_OUT: Readonly<Record<string, string>> = {
+  "42501": "ledger_writer writes, ledger_auditor only reads",
+  LG012: "or agent-ledger tenant create",
+};
+
 /** The ledger's error for whatever a query threw, which becomes its `cause`. A program's mistake stays what it is. */
 export function ledgerError(error: unknown): Error {
   if (error instanceof LedgerError || error instanceof TypeError) return error;
   const message = error instanceof Error ? error.message : String(error);
   if (isServerError(error)) {
     const retryable = kindOf(error) !== "final";
-    const hint = error.hint ? ` (${error.hint})` : "";
+    const hints = [error.hint, Object.hasOwn(WAYS_OUT, error.code) && WAYS_OUT[error.code]].filter(Boolean).join(", ");
+    const hint = hints && ` (${hints})`;
     return new LedgerError(error.code, message + hint, { retryable, detail: parseDetail(error.detail), cause: error });
   }
   if (error instanceof Complaint)

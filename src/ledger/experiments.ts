@@ -40,12 +40,15 @@ const gateOptions = z.strictObject({
 const planBytes = z.union([z.instanceof(Uint8Array), z.string()]);
 const planOptions = z.strictObject({ poolId: name.optional() });
 
-/** What the database says is no number is its to say; it must only reach it. */
-function toleranceOf(options: GateOptions): string | null {
+/** What the database says is no number is its to say; it must only reach it, and have room in a numeric. @throws {LedgerError} LG001. */
+export function toleranceOf(options: GateOptions): string | null {
   const { tolerance } = parse(gateOptions, options, "options");
   if (tolerance === undefined) return null;
   parse(
-    z.string().regex(/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$|^NaN$|^[+-]?Infinity$/i, "must be a number"),
+    z
+      .string()
+      .max(200)
+      .regex(/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?$|^NaN$|^[+-]?Infinity$/i, "must be a number"),
     String(tolerance),
     "tolerance",
   );

@@ -44,6 +44,8 @@ const MOST_AT_ONCE = 6;
 /** A tenant's ledger. Made by `createLedger`. */
 export class Ledger extends Books {
   readonly tenantId: string;
+  /** Whether its connections only read. */
+  readonly readOnly: boolean;
   /** The views of schema `ledger` by their bare names; numbers of 64 bits and more are exact text. */
   readonly db: Kysely<LedgerViews>;
   readonly #leases: Leases;
@@ -63,8 +65,9 @@ export class Ledger extends Books {
 
   constructor(options: LedgerOptions) {
     super();
-    const { tenantId, coalesce = true } = parse(ledgerOptions, options, "options");
+    const { tenantId, readOnly = false, coalesce = true } = parse(ledgerOptions, options, "options");
     this.tenantId = tenantId;
+    this.readOnly = readOnly;
     this.#connections = connections(options);
     this.#caller = new Caller(this.#connections, tenantId);
     // Calls and transactions keep a connection while they wait: those that read beside them, and the listener, must find one.
@@ -87,6 +90,7 @@ export class Ledger extends Books {
       leases: this.#leases,
       send: (...asked) => this.#send(...asked),
       read: (reading) => this.#caller.read(reading),
+      ask: (asking) => this.#caller.call(asking),
     };
   }
 

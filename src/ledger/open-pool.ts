@@ -1,7 +1,9 @@
 /** Opening a budget. */
 import { createHash, randomUUID } from "node:crypto";
 import type { z } from "zod";
-import { anyKeys, BudgetPool } from "./budget-pool.js";
+import { BudgetPool } from "./budget-pool.js";
+import { LedgerError } from "./errors.js";
+import { anyKeys } from "./operation-keys.js";
 import type { Budget, Operation } from "./protocol.js";
 import * as schemas from "./schemas.js";
 import { sendDone, type Writer } from "./writer.js";
@@ -27,7 +29,7 @@ export async function openPool(writer: Writer, budget: Budget, options: OpenPool
   } = schemas.parse(schemas.openPoolOptions, options, "options");
   const totals = schemas.parse(schemas.budget, budget, "budget");
   const names = new Set([...Object.keys(totals), ...Object.keys(units ?? {})]);
-  await sendDone(writer, {
+  const operation = {
     op: "open_pool",
     operation_id: any.operationId ?? openingId(poolId),
     ...anyKeys(any),
@@ -39,8 +41,20 @@ export async function openPool(writer: Writer, budget: Budget, options: OpenPool
     max_depth: maxDepth,
     unknown_usd: unknownUsd,
     token_charge: tokenCharge,
-  } as Operation);
+  } as Operation;
+  await sendDone(writer, operation).catch((error: unknown): never => {
+    throw error instanceof LedgerError && error.code === "LG005" ? standsOtherwise(poolId, error) : error;
+  });
   return new BudgetPool(writer, poolId);
+}
+
+/** The first thing that who changes a budget in a program meets. */
+function standsOtherwise(poolId: string, { detail, cause }: LedgerError): LedgerError {
+  const todo = "ledger.pool(id) takes it as it stands, fund changes its totals, another poolId opens another";
+  return new LedgerError("LG005", `pool ${poolId} was opened with another budget or other options: ${todo}`, {
+    detail,
+    cause,
+  });
 }
 
 /** Ids are at most 200 characters long; a digest stands for a pool id that leaves no room for more. */

@@ -9,6 +9,8 @@ export interface LedgerOptions {
   /** A pool of the application's; it stays the application's to end. */
   readonly pool?: pg.Pool;
   readonly tenantId: string;
+  /** Its connections only read: the server refuses every write with 25006, whatever the login may. Not beside `pool`. */
+  readonly readOnly?: boolean;
   /** Whether calls on one pool are grouped (default). Without it each `apply` is a call of its own. */
   readonly coalesce?: boolean;
 }

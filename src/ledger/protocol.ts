@@ -49,6 +49,25 @@ export interface Answer {
   readonly result: Result;
 }
 
+/** What became of a tool that was called. */
+export type ToolStatus = "ok" | "error";
+
+/** A tool that a model called: whatever is left out is not known. Neither arguments nor results are ever stated, only their digest. */
+export interface ToolCall {
+  readonly name: string;
+  /** The id of the call, by which `ToolResult` names it; a call seen twice under one id in a pool is one call. */
+  readonly id?: string | undefined;
+  /** `sha256:<hex>` of the arguments in canonical JSON. */
+  readonly arguments?: string | undefined;
+  readonly status?: ToolStatus | undefined;
+}
+
+/** What became of a tool call that an earlier event of the pool stated. */
+export interface ToolResult {
+  readonly id: string;
+  readonly status: ToolStatus;
+}
+
 /** Ceilings or totals per channel. A channel not named is undeclared, which is not 0. */
 export interface Budget {
   readonly tokens?: Amount | undefined;

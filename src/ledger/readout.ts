@@ -26,7 +26,10 @@ export interface Readout {
  * Reads balances and deadline of a pool.
  * @throws {LedgerError} LG002 where there is no such pool, or the caller may not see it.
  */
-export async function readout({ db, tenantId, read }: Writer, poolId: string): Promise<Readout> {
+export async function readout(
+  { db, tenantId, read }: Pick<Writer, "db" | "tenantId" | "read">,
+  poolId: string,
+): Promise<Readout> {
   const query = db
     .selectFrom("channels as own")
     .innerJoin("pools as pool", (join) =>

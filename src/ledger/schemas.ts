@@ -19,7 +19,11 @@ const amount = z
   })
   .refine((value) => /^-?\d+(?:\.\d+)?$/.test(String(canonicalDecimal(value))), AMOUNT);
 
-const notNegative = amount.refine((value) => !String(canonicalDecimal(value)).startsWith("-"), "must not be negative");
+/** An amount that is 0 or more. */
+export const notNegative = amount.refine(
+  (value) => !String(canonicalDecimal(value)).startsWith("-"),
+  "must not be negative",
+);
 
 /** Dollars as the ledger books them (kind `money` of the database's rules). */
 export const dollars = notNegative.refine(
@@ -104,13 +108,30 @@ const any = {
   tags: tags.optional(),
 };
 
-/** Which call it was, for what books usage. */
+const toolStatus = z.enum(["ok", "error"]);
+
+const toolCall = z.strictObject({
+  name: id,
+  id: id.optional(),
+  arguments: digest.optional(),
+  status: toolStatus.optional(),
+});
+
+const toolResult = z.strictObject({ id, status: toolStatus });
+
+/** Which call it was, for what books usage, its tools, and what else is to be kept with it. */
 const attribution = {
   provider: id.optional(),
   model: id.optional(),
   providerRequestId: id.optional(),
   purpose: z.enum(["turn", "compaction", "failed", "tool"]).optional(),
   lines: z.array(line).min(1).optional(),
+  toolCalls: z
+    .array(z.union([z.string(), toolCall]))
+    .readonly()
+    .optional(),
+  toolResults: z.array(toolResult).readonly().optional(),
+  detail: z.unknown().optional(),
 };
 
 /** Options of `createLedger`. */
@@ -126,7 +147,12 @@ export const ledgerOptions = z
       })
       .optional(),
     tenantId: id,
+    readOnly: z.boolean().optional(),
     coalesce: z.boolean().optional(),
+  })
+  .refine(({ pool, readOnly }) => pool === undefined || readOnly !== true, {
+    path: ["readOnly"],
+    error: "is given beside pool, whose sessions are its own: give connectionString",
   })
   .refine(({ connectionString, pool }) => connectionString === undefined || pool === undefined, {
     path: ["pool"],
@@ -180,7 +206,7 @@ export const openPoolOptions = z.strictObject({
   units: z.record(id, id).optional(),
 });
 
-/** Options of `reserve`. `leaseMs: null` asks for a hold without a lease. */
+/** Options of `reserve`. `leaseMs: null` asks for a hold without a lease; `renew: false` leaves it to run out. */
 export const reserveOptions = z.strictObject({
   ...any,
   label: id,
@@ -190,6 +216,7 @@ export const reserveOptions = z.strictObject({
   runtime: id.optional(),
   driver: z.boolean().optional(),
   leaseMs: milliseconds.nullable().optional(),
+  renew: z.boolean().optional(),
 });
 
 /** Options of `reconcile`. */
@@ -208,8 +235,6 @@ export const observeOptions = z.strictObject({
   ...any,
   ...attribution,
   turn: z.number().int().nonnegative().optional(),
-  toolCalls: z.array(z.string()).readonly().optional(),
-  detail: z.unknown().optional(),
 });
 
 /** Options of `announce`. */
@@ -225,6 +250,9 @@ export const announceOptions = z.strictObject({
 
 /** Options of `cancel`. */
 export const cancelOptions = z.strictObject({ ...any, ...attribution, reason: z.string(), spend: spend.optional() });
+
+/** What is common to the options of what books usage. */
+export const callOptions = z.strictObject({ ...any, ...attribution });
 
 /** Options of what needs none of its own. */
 export const plainOptions = z.strictObject(any);

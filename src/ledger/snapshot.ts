@@ -3,10 +3,11 @@ import { Kysely, PostgresDialect } from "kysely";
 import type pg from "pg";
 import { exactTypes } from "../database/connect.js";
 import type { LedgerViews } from "../database/schema.generated.js";
+import { sever } from "../database/sever.js";
 import { beginReading, rollback } from "./call.js";
 import type { Caller } from "./caller.js";
 import { type Connections, kyselyPool } from "./connection.js";
-import { ledgerError } from "./errors.js";
+import { LedgerError, ledgerError } from "./errors.js";
 
 /** The views as of one moment. */
 export interface Snapshot {
@@ -15,21 +16,34 @@ export interface Snapshot {
   end(): Promise<void>;
 }
 
+/** Final: nobody wants the answer any more. */
+const cancelled = (): LedgerError =>
+  new LedgerError("57014", "nobody waits for the answer any more", { name: "query_canceled" });
+
 /**
- * Begins one, on a connection of its own until its end. `types` reads values otherwise than the client does.
- * @throws {LedgerError} when the database cannot be reached.
+ * Begins one, on a connection of its own until its end. `types` reads values otherwise than the client does; `signal` breaks it off, whatever
+ * the server is doing.
+ * @throws {LedgerError} when the database cannot be reached; 57014 when it was broken off.
  */
 export async function openSnapshot(
   caller: Caller,
   connections: Connections,
   types: pg.TypeOverrides = exactTypes(),
+  signal?: AbortSignal,
 ): Promise<Snapshot> {
+  let leave = (): void => {};
   const client = await caller.read(async () => {
+    if (signal?.aborted) throw cancelled();
     const opened = await connections.connect();
+    const breakOff = (): void => sever(opened);
+    leave = () => signal?.removeEventListener("abort", breakOff);
+    signal?.addEventListener("abort", breakOff, { once: true });
     try {
+      if (signal?.aborted) throw cancelled();
       await beginReading(opened);
       return opened;
     } catch (error) {
+      leave();
       opened.release(true);
       throw error;
     }
@@ -41,6 +55,7 @@ export async function openSnapshot(
   return {
     db,
     async end() {
+      leave();
       const fit = await rollback(client).then(
         () => true,
         () => false,

@@ -34,7 +34,7 @@ export function on(client: pg.ClientBase, tenantId: string): TransactionLedger {
     });
   const send = async (operations: readonly Operation[], { atomic = false }: ApplyOptions = {}): Promise<Answer[]> =>
     read(() => apply(client, tenantId, operations.map(asSent), atomic));
-  const writer: Writer = { tenantId, db, send, read };
+  const writer: Writer = { tenantId, db, send, read, ask: (asking) => read(() => asking(client)) };
   return {
     tenantId,
     db,

@@ -1,6 +1,7 @@
 /** What a budget pool is made on: somebody who writes for a tenant. A ledger of its own, or a transaction of the caller's. */
 import type { Kysely } from "kysely";
 import type { LedgerViews } from "../database/schema.generated.js";
+import type { Queryable } from "./call.js";
 import { errorOf, LedgerError } from "./errors.js";
 import type { Answer, Operation } from "./protocol.js";
 
@@ -19,6 +20,8 @@ export interface Writer {
   send(operations: readonly Operation[], options?: ApplyOptions & { lane?: string }): Promise<Answer[]>;
   /** Runs a read of `db`, again where that can help; its errors are the ledger's. */
   read<T>(read: () => Promise<T>): Promise<T>;
+  /** Runs a call that reads, on a connection, again where that can help; its errors are the ledger's. */
+  ask<T>(ask: (client: Queryable) => Promise<T>): Promise<T>;
   /** Keeps the lease of a hold alive from now on; absent where nobody could. */
   readonly leases?: { keep(hold: Hold): void; drop(nodeId: string): void; leave(poolId: string): void };
 }

@@ -13,8 +13,8 @@ export interface HookEvent {
   /** The node in whose scope it happened. */
   readonly parentId?: string;
   /** agent.spawn: childId, label, runtime, budget, depth. agent.child: childId, status, outRef, score, valid, spent, reason, infra.
-   * agent.turn: spend (absent where nothing was metered), kind, driver, turn, toolCalls, model, inferenceFailed; corrects: the id of
-   * an earlier event of the same call, taken for lost, whose spend this one takes the place of. */
+   * agent.turn: spend (absent where nothing was metered), kind, driver, turn, toolCalls, provider, model, providerRequestId,
+   * inferenceFailed; corrects: the id of an earlier event of the same call, taken for lost, whose spend this one takes the place of. */
   readonly payload: Readonly<Record<string, unknown>>;
 }
 

@@ -63,7 +63,7 @@ describe("the lists above are those of the database", () => {
       select distinct m[1] as name from pg_proc p
       cross join lateral regexp_matches(pg_get_functiondef(p.oid), 'WHEN ''([a-z_]+)''', 'gi') m
       where p.oid = 'ledger_private.shape'::regproc`);
-    const parts = ["any", "spend", "line", "price", "call"];
+    const parts = ["any", "spend", "line", "price", "call", "tool_call", "tool_result"];
     expect(known.filter((name) => !parts.includes(String(name))).sort()).toEqual([...OPERATIONS].sort());
   });
 

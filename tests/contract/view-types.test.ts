@@ -31,6 +31,7 @@ async function playOddities(books: Books): Promise<void> {
   await books.ok(
     openPool("p", { tokens: null }, { deadline_ms: 60_000, max_depth: 3 }),
     meter("p", { usd_known: false }, { provider_request_id: "q", detail: { free: "text" }, tool_calls: ["read"] }),
+    meter("p", {}, { tool_calls: ["read", "edit", "run"].map((name) => ({ name, status: "error" })) }),
     openRun("r", { usd: "1" }, { run: { label: "r", experiment: "e", arm: "a" } }),
     spawn("r", "leaf", {}, { key: "k" }),
     settle("leaf", { usd: "2" }, { operation_id: "end", verdict: {}, out_ref: "o", reason: "r", infra: true }),

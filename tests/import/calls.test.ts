@@ -49,6 +49,23 @@ describe("a call", () => {
     expect(await journal(books, "corrected")).toMatchObject([{ input: 0, output: 0, tool_calls: ["Bash"] }]);
   });
 
+  it("has the tools that somebody stated in more than a name", async () => {
+    const books = await test.open();
+    const folder = folderOf({ "s.jsonl": [assistant({ id: "a" })] });
+    await importClaudeCode(books.ledger, folder);
+    const [{ operation_id } = {}] = await journal(books, "metered");
+    const spend = { iterations: 0, input_tokens: 10, output_tokens: 5, usd_known: false };
+    const tool_calls = ["Read", { name: "Bash", id: "t", status: "ok" }];
+    const correction = { op: "correct", operation_id: "own", of: operation_id, spend, tool_calls, reason: "tools" };
+    expect(await books.ledger.apply([correction])).toMatchObject([{ status: "ok" }]);
+    write(folder, "s.jsonl", [
+      assistant({ id: "a" }),
+      ...["Bash", "Edit", "Read"].map((tool) => assistant({ id: "a", tools: [[`t-${tool}`, tool]] })),
+    ]);
+    await importClaudeCode(books.ledger, folder);
+    expect(await journal(books, "corrected")).toMatchObject([{ operation_id: "own" }, { tool_calls: ["Edit"] }]);
+  });
+
   it("without usage is unknown until a line states it", async () => {
     const books = await test.open();
     const folder = folderOf({ "s.jsonl": [assistant({ id: "a", usage: undefined }), assistant({ id: "b" })] });

@@ -25,8 +25,13 @@ describe("an error of the database", () => {
     for (const { code, name, retryable } of rows) {
       const error = ledgerError(await raised(code));
       expect(error).toBeInstanceOf(LedgerError);
-      expect(error).toMatchObject({ code, name, retryable, message: "m (h)" });
+      const message = code === "LG012" ? "m (h, or agent-ledger tenant create)" : "m (h)";
+      expect(error).toMatchObject({ code, name, retryable, message });
     }
+  });
+
+  it("says which role has the right that is missing", async () => {
+    expect(ledgerError(await raised("42501")).message).toBe("m (h, ledger_writer writes, ledger_auditor only reads)");
   });
 
   it("carries the facts of its detail, and does not take prose for facts", async () => {

@@ -51,7 +51,8 @@ function endNode(context: Context, operation: Json, ending: Ending): Result {
   const node = context.state.nodes.get(operation.node_id as string);
   require(node !== undefined, "LG003");
   if (node.ownsPool) {
-    require(operation.spend === undefined, "LG001");
+    const { spend, tool_calls, tool_results } = operation;
+    require([spend, tool_calls, tool_results].every((stated) => stated === undefined), "LG001");
     const { answer } = endDriver(context, node, ending);
     const run = context.state.runs.get(node.id);
     if (run !== undefined) run.infra ||= operation.infra === true;

@@ -54,6 +54,20 @@ const PROVENANCE: Shape = {
   lines: listOf(record),
 };
 
+const STATUS = oneOf("ok", "error");
+
+/** A tool by its name, or by what is known of the call. */
+const tool: Reader = (value) =>
+  typeof value === "string"
+    ? text(value)
+    : checkShape(record(value), { "name!": identifier, id: identifier, arguments: digest, status: STATUS });
+
+const TOLD: Shape = {
+  tool_calls: listOf(tool),
+  tool_results: listOf(shaped({ "id!": identifier, "status!": STATUS })),
+  detail: () => {},
+};
+
 const RUN: Shape = { "label!": text, experiment: text, arm: text, task: text, replicate: () => {} };
 
 const SHAPES: Readonly<Record<string, Shape>> = {
@@ -100,22 +114,22 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     reason: text,
     infra: flag,
     ...PROVENANCE,
+    ...TOLD,
   },
-  cancel: { "node_id!": identifier, "reason!": text, spend: readSpend, ...PROVENANCE },
+  cancel: { "node_id!": identifier, "reason!": text, spend: readSpend, ...PROVENANCE, ...TOLD },
   meter: {
     "pool_id!": identifier,
     "spend!": readSpend,
     turn: count,
-    tool_calls: listOf(text),
-    detail: () => {},
     ...PROVENANCE,
+    ...TOLD,
   },
   deliver: { "pool_id!": identifier },
   correct: {
     "of!": identifier,
     "spend!": readSpend,
     "reason!": text,
-    tool_calls: listOf(text),
+    tool_calls: listOf(tool),
     lines: listOf(record),
   },
   expire: { pool_id: identifier },

@@ -6,7 +6,7 @@ import { freeOf } from "../model/channels.js";
 import { isOpen, type Node, type Pool, type State } from "../model/state.js";
 import type { Operation } from "../vectors/steps.js";
 import type { Among, Command, LeaseLength, Size, Sizes } from "./commands.js";
-import { called, cents, spendKeys } from "./spelled-spends.js";
+import { called, cents, spendKeys, tools } from "./spelled-spends.js";
 import { spoil } from "./spoiling.js";
 
 type Draft = Record<string, unknown>;
@@ -123,6 +123,7 @@ function draftMeter({ pool, spend, doubt }: RoughOf<"meter">, state: State): Dra
     pool_id: announced?.poolId ?? somePool(state, pool)?.id ?? "nowhere",
     ...(announced === undefined ? {} : { operation_id: announced.meterId }),
     ...called(spend),
+    ...tools(spend),
     ...spendKeys(spend),
   };
 }
@@ -140,7 +141,13 @@ function draftAnnounce({ pool, turn, again }: RoughOf<"announce">, { state, numb
 function draftSettle(rough: RoughOf<"settle">, state: State): Draft {
   const node = someEnding(state, rough.among, rough.node);
   const { outcome, spend } = rough;
-  return { node_id: node?.id ?? "nobody", outcome, ...called(spend), ...(node?.ownsPool ? {} : spendKeys(spend)) };
+  return {
+    node_id: node?.id ?? "nobody",
+    outcome,
+    ...called(spend),
+    ...tools(spend),
+    ...(node?.ownsPool ? {} : spendKeys(spend)),
+  };
 }
 
 function draftCancel(rough: RoughOf<"cancel">, state: State): Draft {
@@ -149,7 +156,9 @@ function draftCancel(rough: RoughOf<"cancel">, state: State): Draft {
   return {
     node_id: node?.id ?? "nobody",
     reason: "no longer needed",
-    ...(silent || rough.spend === null ? {} : { ...called(rough.spend), ...spendKeys(rough.spend) }),
+    ...(silent || rough.spend === null
+      ? {}
+      : { ...called(rough.spend), ...tools(rough.spend), ...spendKeys(rough.spend) }),
   };
 }
 

@@ -20,6 +20,17 @@ export function called(rough: RoughSpend): Draft {
   return rough.ms % 5 === 0 ? {} : { provider: PROVIDER, model: MODELS[rough.ms % MODELS.length] };
 }
 
+/** The tools that a call asked for, by name or more, and what became of others; mostly none. */
+export function tools(rough: RoughSpend): Draft {
+  const id = `t${rough.input % 5}`;
+  const known = { name: "read", id, arguments: `sha256:${"0".repeat(64)}`, status: "ok" };
+  const results = { tool_results: [{ id, status: "error" }], detail: { of: id } };
+  return {
+    ...(rough.output % 4 === 1 && { tool_calls: ["read", known] }),
+    ...(rough.output % 7 === 1 && results),
+  };
+}
+
 /** The `spend` of an operation, and the `lines` it may be split into. */
 export function spendKeys(rough: RoughSpend): { spend: Draft; lines?: Draft[] } {
   const spend = spellSpend(rough);

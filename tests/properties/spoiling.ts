@@ -56,6 +56,9 @@ const SPOILERS: readonly Spoiler[] = [
   inside("spend", ({ usd, usd_known, ...silent }) => silent),
   inside("spend", ({ usd, ...rest }) => ({ ...rest, usd_known: true })),
   inside("spend", (spend) => ({ ...spend, resources: { gpu_seconds: { amount: "-1" } } })),
+  (draft) => ("outcome" in draft ? { ...draft, tool_calls: [{ name: "read", arguments: "{}" }] } : undefined),
+  (draft) => ("spend" in draft ? { ...draft, tool_calls: ["read", { id: "t1" }] } : undefined),
+  (draft) => ("outcome" in draft ? { ...draft, tool_results: [{ id: "t1", status: "maybe" }] } : undefined),
   (draft) => ("spend" in draft ? { ...draft, lines: [] } : undefined),
   (draft) => ("spend" in draft ? { ...draft, lines: [{ ...(draft.spend as Draft), ms: 6000 }] } : undefined),
 ];

@@ -62,7 +62,15 @@ const WORK: readonly Operation[] = [
       purpose: "turn",
     },
   ),
-  meter("run-c", { input_tokens: 10, output_tokens: 5, usd_known: false }, { provider: "acme", model: "small" }),
+  meter(
+    "run-c",
+    { input_tokens: 10, output_tokens: 5, usd_known: false },
+    {
+      ...{ provider: "acme", model: "small" },
+      tool_calls: ["1", "2", "3"].map((id) => ({ name: "fetch", id, arguments: `sha256:${"0".repeat(64)}` })),
+      tool_results: [{ id: "2", status: "error" }],
+    },
+  ),
   { op: "dispatch", pool_id: "run-c", meter_id: "lost" },
   {
     op: "dispatch",
@@ -138,6 +146,7 @@ export async function playHistory(books: Books): Promise<void> {
   await expectAll("ok", ENDS);
   await expectAll("refused", REFUSED);
   await books.client.query("select ledger.put_prices($1, 'prices', $2)", [books.tenantId, JSON.stringify(PRICES)]);
+  await books.client.query("select ledger.use_prices($1, 'prices')", [books.tenantId]);
   await books.client.query("select ledger.put_blob($1, $2)", [books.tenantId, Buffer.from("an artifact")]);
   const { id } = await books.row("select ledger.put_blob($1, 'a plan') as id");
   await expectAll("ok", [{ op: "plan", pool_id: "project", experiment: "e", plan_ref: id }]);

@@ -1,4 +1,4 @@
-/** `agent-ledger import …`: sessions of an agent as runs, and results made elsewhere. */
+/** `agent-ledger import …`: sessions of an agent as runs, results made elsewhere, and spans. */
 import type { Command } from "commander";
 import { importClaudeCode } from "../../import/claude-code/import.js";
 import type { Problem } from "../../import/claude-code/problems.js";
@@ -10,6 +10,7 @@ import { progressBar } from "../progress.js";
 import { currentBook, readPriceBooks } from "../reports/price-books.js";
 import { addWork } from "../verb.js";
 import { addImportArms } from "./import-arms.js";
+import { addImportOtel } from "./import-otel.js";
 
 interface ImportOptions extends ConnectionOptions {
   readonly budget?: Record<string, string>;
@@ -41,6 +42,7 @@ export function addImport(program: Command): void {
     }),
   );
   addImportArms(source);
+  addImportOtel(source);
 }
 
 const NO_BOOK =

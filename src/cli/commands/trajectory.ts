@@ -2,10 +2,10 @@
 import type { Command } from "commander";
 import type { TrajectoryRow } from "../../database/schema.generated.js";
 import type { Ledger } from "../../ledger/ledger.js";
+import { linesOf, TOKENS_KNOWN, UNKNOWN_USD_EVENTS, USD_KNOWN } from "../../ledger/usage-lines.js";
 import { shareBar } from "../bars.js";
 import { type ConnectionOptions, readLedger } from "../context.js";
 import { type Dollars, dollars, printJson, printTable, reported } from "../output.js";
-import { linesOf, TOKENS_KNOWN, UNKNOWN_USD_EVENTS, USD_KNOWN } from "../reports/lines.js";
 import { noSuchRun } from "../reports/no-such.js";
 import { drawTree } from "../tree.js";
 import { addWork } from "../verb.js";
@@ -43,7 +43,7 @@ export async function readTrajectory(ledger: Ledger, run: string): Promise<Traje
     .where("tenant_id", "=", ledger.tenantId)
     .where("run_id", "=", run)
     .orderBy("path");
-  const flags = linesOf(ledger, run)
+  const flags = linesOf(ledger, { run })
     .select(["u.node_id", TOKENS_KNOWN.as("own_tokens_known"), USD_KNOWN.as("own_usd_known")])
     .select(UNKNOWN_USD_EVENTS.as("own_unknown_usd_events"))
     .groupBy("u.node_id");

@@ -13,7 +13,7 @@ import {
   UNKNOWN_USD_EVENTS,
   USD,
   USD_KNOWN,
-} from "./lines.js";
+} from "../../ledger/usage-lines.js";
 
 /** Figures of a part. Dollars that nobody reported are null. */
 export interface Figures {
@@ -68,7 +68,7 @@ export async function readBreakdown(ledger: Ledger, runId: string): Promise<Brea
 
 /** Usage lines of the run, summed by who used them, for what, and on which model. */
 function readParts(ledger: Ledger, runId: string): Promise<Part[]> {
-  return linesOf(ledger, runId)
+  return linesOf(ledger, { run: runId })
     .select([
       sql<boolean>`u.node_id = u.pool_id`.as("driver"),
       "u.purpose",

@@ -248,11 +248,16 @@ function entryOf(row: Row, corrections: readonly Row[]): Entry {
     of,
     figures: { ...all.map(figuresIn).reduce(add, NOTHING), known: last.tokens_known ?? true },
     ...(dollars.length === 0 ? {} : { dollars: { usd: sum(dollars), usd_known: last.usd_known ?? false } }),
-    tools: all.flatMap(({ tool_calls }) => (Array.isArray(tool_calls) ? tool_calls.map(String) : [])),
+    tools: all.flatMap(({ tool_calls }) => (Array.isArray(tool_calls) ? tool_calls.map(nameOf) : [])),
     ...agentOf(row.detail),
     corrections: corrections.length - others.length,
     touched: others.length > 0 && (moved.input !== 0 || moved.output !== 0 || moved.iterations !== 0),
   };
+}
+
+/** The name of a tool call, which is all of it or one of its keys. */
+function nameOf(call: unknown): string {
+  return String((call as { name?: unknown } | null)?.name ?? call);
 }
 
 /** Whether a row states dollars of somebody's own. A correction always has a difference: one of 0 may mean that nobody knows. */

@@ -1,9 +1,9 @@
 /** An answer that comes piece by piece. */
 import { z } from "zod";
 import type { Amount } from "../../ledger/protocol.js";
+import { ToolPieces } from "../../usage/tool-pieces.js";
 import type { ChatUsage } from "../driver/chat.js";
 import { malformed, type Said, wireContent, wireToolCalls } from "./answer.js";
-import { ToolCallPieces } from "./tool-calls.js";
 import { type Reported, reportedBy } from "./usage.js";
 
 const piece = z.object({
@@ -20,7 +20,7 @@ const piece = z.object({
 
 /** What has come of a streamed answer. */
 export class StreamedAnswer {
-  readonly #calls = new ToolCallPieces();
+  readonly #calls = new ToolPieces();
   readonly #known: Reported;
   #content = "";
   #refusal = "";
@@ -51,7 +51,9 @@ export class StreamedAnswer {
       if (index) continue;
       this.#content += delta?.content ?? "";
       this.#refusal += delta?.refusal ?? "";
-      for (const call of delta?.tool_calls ?? []) this.#calls.add(call);
+      for (const { index: place, id, function: called } of delta?.tool_calls ?? []) {
+        this.#calls.add({ place, id, name: called?.name, text: called?.arguments });
+      }
       this.#finish = finish_reason || this.#finish;
     }
     if ((usage || costUsd !== undefined) && (choices.length === 0 || this.#finish !== undefined)) this.#final = true;
@@ -63,7 +65,8 @@ export class StreamedAnswer {
   }
 
   said(): Said {
-    return { content: this.#content || this.#refusal, toolCalls: this.#calls.calls(), finish: this.#finish };
+    const toolCalls = this.#calls.calls.map(({ id, name, text }) => ({ id, function: { name, arguments: text } }));
+    return { content: this.#content || this.#refusal, toolCalls, finish: this.#finish };
   }
 
   /**

@@ -95,7 +95,17 @@ function lostCall(call: Call, dearest: string | undefined): LostCall {
     provider: provider ?? undefined,
     model: model ?? undefined,
   } as Operation;
-  return { operation, poolId, payload: { spend, toolCalls: [], ...(turn !== null && { turn }), ...detail } };
+  return {
+    operation,
+    poolId,
+    payload: {
+      spend,
+      toolCalls: [],
+      ...(turn !== null && { turn }),
+      ...(provider !== null && { provider }),
+      ...detail,
+    },
+  };
 }
 
 type Call = Awaited<ReturnType<typeof inDoubt>>[number];

@@ -33,7 +33,7 @@ export async function meter(
   detail: TurnDetail,
 ): Promise<Metered | null> {
   const booked = spend === null ? null : await observe(context, poolId, { ...spend, iterations: 0 }, detail);
-  const { call: _, provider: __, providerRequestId: ___, ...told } = detail;
+  const { call: _, ...told } = detail;
   const corrects = booked?.corrects === undefined ? {} : { corrects: turnId(poolId, booked.corrects) };
   context.emit({
     id: booked ? turnId(poolId, booked.metered.seq) : `${poolId}/${detail.kind}/${detail.turn}`,

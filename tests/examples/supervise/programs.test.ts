@@ -1,33 +1,13 @@
 /** The example programs of the runtime, as a newcomer runs them: what they print, and that the books are in order after. */
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { createLoginRole, createTestDatabase, type TestDatabase } from "../../setup/database.js";
+import { expect, it } from "vitest";
+import { useExamples } from "../program.js";
 import { readmeProgram } from "../readme.js";
 
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const examples = useExamples();
 
-let database: TestDatabase;
-let url: string;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  await database.pool.query("select ledger.create_tenant('local')");
-  url = await createLoginRole(database, { memberOf: "ledger_writer", tenantId: "local" });
-});
-afterAll(() => database?.drop());
-
-/** The lines that a program prints. */
-async function linesOf(program: string): Promise<string[]> {
-  const args = ["--import", "tsx", fileURLToPath(new URL(program, import.meta.url))];
-  const env = { ...process.env, DATABASE_URL: url };
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: ROOT, env });
-  expect(stderr).toBe("");
-  expect((await database.pool.query("select * from ledger.audit")).rows).toEqual([]);
-  return stdout.trimEnd().split("\n");
-}
+const linesOf = (program: string): Promise<string[]> => examples.linesOf(new URL(program, import.meta.url));
 
 it("a team of two workers and a driver, as the README shows it", async () => {
   const { source, prints } = readmeProgram();

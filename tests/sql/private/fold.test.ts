@@ -35,6 +35,8 @@ async function rowsOf(books: Books): Promise<Record<string, Row[]>> {
 
 const effective_at = "2024-05-06T07:08:09.123456Z";
 const tags = { team: "search", step: "plan" };
+const digest = `sha256:${"0a".repeat(32)}`;
+const results = [{ id: "1", status: "error" }];
 const model = { provider: "acme", model: "large", provider_request_id: "r/1", purpose: "turn" };
 
 const TREE: readonly Operation[] = [
@@ -60,6 +62,11 @@ const HISTORIES: Readonly<Record<string, readonly Operation[]>> = {
       },
       { ...model, tags, effective_at, turn: 2, tool_calls: ["a", "a"], detail: { n: 1 } },
     ),
+    meter("run", {}, { tool_calls: ["a", { name: "b", id: "1", arguments: digest }], tool_results: results }),
+    meter("run", {}, { tool_results: results, detail: [1] }),
+    meter("run", {}, { tool_results: results, detail: { n: null } }),
+    meter("run", {}, { tool_results: [], tool_calls: [] }),
+    meter("run", {}, { tool_results: [{ id: "1" }] }),
     meter("run", { usd: "0.5", usd_known: false, tokens_known: false }),
     meter("run", { usd: "0" }),
     meter("run", { usd: "1", resources: { gpu: { amount: "1.5" }, pages: { amount: 2 } } }),
@@ -99,11 +106,26 @@ const HISTORIES: Readonly<Record<string, readonly Operation[]>> = {
     settle(
       "a",
       { iterations: 1, input_tokens: 15, usd: "0.5" },
-      { ...model, verdict: { ok: 1 }, out_ref: "o", effective_at },
+      {
+        ...model,
+        verdict: { ok: 1 },
+        out_ref: "o",
+        effective_at,
+        tool_calls: ["a"],
+        tool_results: results,
+        detail: { n: 1 },
+      },
     ),
     settle("b", { iterations: 3, input_tokens: 90, usd: "0.5" }, { outcome: "down", reason: "r", infra: true }),
     settle("c", { usd: "1", usd_known: false }, { lines: [{ usd: "1", usd_known: false, model: "x" }] }),
-    { op: "cancel", node_id: "d", reason: "unsent" },
+    {
+      op: "cancel",
+      node_id: "d",
+      reason: "unsent",
+      tool_calls: [{ name: "b", id: "2" }],
+      tool_results: results,
+      detail: "d",
+    },
     {
       op: "cancel",
       node_id: "e",
@@ -137,7 +159,9 @@ const HISTORIES: Readonly<Record<string, readonly Operation[]>> = {
     meter("d", { input_tokens: 10, usd: "1" }, { operation_id: "turn" }),
     spawn("d", "a", { tokens: 10, iterations: 1 }),
     settle("a", { input_tokens: 4, usd: "0.5" }, { operation_id: "end" }),
-    settleDriver("d", { out_ref: "o" }),
+    settleDriver("d", { tool_calls: ["a"] }),
+    settleDriver("d", { tool_results: results }),
+    settleDriver("d", { out_ref: "o", detail: { n: 1 } }),
     meter("d", { input_tokens: 1, usd: "0.25" }),
     meter("run", { input_tokens: 2 }),
     { op: "correct", of: "turn", spend: spend({ input_tokens: 8, usd: "1.25" }), reason: "invoice" },

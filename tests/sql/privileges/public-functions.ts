@@ -22,7 +22,7 @@ export const PUBLIC_CALLS: Readonly<Record<string, PublicCall>> = {
   put_prices: write(
     `select ledger.put_prices($1, 'book', '[{"provider": "p", "model": "m", "token_class": "input", "usd_per_million": 1}]')`,
   ),
-  use_prices: write("select ledger.use_prices($1, null)"),
+  use_prices: write("select ledger.use_prices($1, 'prices')"),
   pools_of: write(`select * from ledger.pools_of($1, jsonb_build_array(${operation}))`),
   locks_of: write("select ledger.locks_of($1, '{tenant}')"),
   // No pool, so that no lock is left on the connection.
@@ -40,6 +40,11 @@ export const PUBLIC_CALLS: Readonly<Record<string, PublicCall>> = {
   rates_of: {
     kind: "read",
     text: "select r from ledger.rates_of($1, 'prices', 'acme', 'small') r where r is not null",
+    ofTenant: true,
+  },
+  estimate_of: {
+    kind: "read",
+    text: "select e from ledger.estimate_of($1, 'acme', 'small', 1, 1) e where e is not null",
     ofTenant: true,
   },
   price_of: {

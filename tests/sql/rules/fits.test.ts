@@ -4,6 +4,7 @@ import { useLedger } from "../ledger.js";
 
 const ledger = useLedger();
 const SAFE = "9007199254740991";
+const DIGEST = `sha256:${"0a".repeat(32)}`;
 const x = (length: number): string => JSON.stringify("x".repeat(length));
 
 /** Kind, what fits it, and what does not; as JSON text, so that numbers stay as they are written. */
@@ -75,7 +76,37 @@ const KINDS: readonly (readonly [string, readonly string[], readonly string[]])[
   ["flag", ["true", "false"], ["0", '"true"', "null"]],
   ["score", ["0", "-0.123456789012345", "999999999999999", "1e-200"], ["1e15", "-1e15", '"0.5"', "null"]],
   ["json", ["0", "{}", "[]", '""', "false", '"null"'], ["null", x(100_001)]],
-  ["names", ["[]", '["a", ""]'], ['"a"', "[1]", '["a", null]', "{}", "null"]],
+  [
+    "tool_calls",
+    [
+      "[]",
+      '["a", ""]',
+      `[${x(200)}]`,
+      '[{"name": "a"}, "b"]',
+      `[{"name": "a", "id": "1", "arguments": "${DIGEST}", "status": "ok"}, {"name": "a", "id": "1", "status": "error"}]`,
+      `[{"name": ${x(200)}, "id": ${x(200)}}]`,
+    ],
+    [
+      ...['"a"', "[1]", '["a", null]', "{}", "null", `[${x(201)}]`, "[[]]", '["a", []]', "[{}]", '{"name": "a"}'],
+      ...['[{"name": ""}]', '[{"name": 1}]', '[{"name": null}]', '[{"name": "a\\n"}]', `[{"name": ${x(201)}}]`],
+      ...['[{"id": "1"}]', '[{"name": "a", "id": ""}]', '[{"name": "a", "id": 1}]', '[{"name": "a", "id": null}]'],
+      ...[`[{"name": "a", "id": ${x(201)}}]`, '[{"name": "a", "status": "failed"}]', '[{"name": "a", "status": null}]'],
+      ...['[{"name": "a", "arguments": {}}]', '[{"name": "a", "arguments": "sha256:abc"}]'],
+      ...[`[{"name": "a", "arguments": "${DIGEST.toUpperCase()}"}]`, '[{"name": "a", "arguments": null}]'],
+      ...['[{"name": "a", "input": "secret"}]', '[{"name": "a", "!": 1}]'],
+    ],
+  ],
+  [
+    "tool_results",
+    ["[]", '[{"id": "1", "status": "ok"}, {"id": "1", "status": "error"}]', `[{"id": ${x(200)}, "status": "ok"}]`],
+    [
+      ...['{"id": "1", "status": "ok"}', '["1"]', "[null]", "null", "[{}]", '[{"id": "1"}]', '[{"status": "ok"}]'],
+      ...['[{"id": "", "status": "ok"}]', '[{"id": 1, "status": "ok"}]', `[{"id": ${x(201)}, "status": "ok"}]`],
+      ...['[{"id": "1", "status": "done"}]', '[{"id": "1", "status": null}]', '[{"id": "1", "status": true}]'],
+      '[{"id": "1", "status": "ok", "result": "secret"}]',
+    ],
+  ],
+  ["tool_status", ['"ok"', '"error"'], ['""', '"OK"', '"failed"', "true", "null", "[]"]],
   [
     "tags",
     ["{}", '{"k": ""}', `{"k": ${x(256)}}`, `{${x(64)}: "v"}`],
@@ -152,7 +183,13 @@ describe("a value of a kind", () => {
       17,
       (n: number) => JSON.stringify(Object.fromEntries(Array.from({ length: n }, (_, i) => [`k${i}`, "v"]))),
     ],
-    ["names", 1000, 1001, (n: number) => JSON.stringify(Array.from({ length: n }, () => "n"))],
+    ["tool_calls", 1000, 1001, (n: number) => JSON.stringify(Array.from({ length: n }, () => "n"))],
+    [
+      "tool_results",
+      1000,
+      1001,
+      (n: number) => JSON.stringify(Array.from({ length: n }, () => ({ id: "1", status: "ok" }))),
+    ],
     ["lines", 1000, 1001, (n: number) => JSON.stringify(Array.from({ length: n }, () => ({})))],
   ])("%s counts up to %i", async (kind, most, tooMany, make) => {
     const fits = async (value: string) =>

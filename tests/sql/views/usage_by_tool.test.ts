@@ -1,6 +1,6 @@
 /** Usage of the turns in which a tool was called. */
 import { describe, expect, it } from "vitest";
-import { correct, meter, openPool, openRun } from "../builders.js";
+import { correct, meter, openPool, openRun, settle, spawn, spend } from "../builders.js";
 import { playHistory } from "../history.js";
 import { useLedger } from "../ledger.js";
 
@@ -54,6 +54,65 @@ describe("usage_by_tool", () => {
     ]);
   });
 
+  it("counts names in both forms, and the ends of leaves as turns, late ones too", async () => {
+    const books = await ledger.open();
+    const calls = (id: string) => ["read", { name: "read", id, status: "ok" }, { name: "edit" }];
+    await books.ok(
+      openRun("r", { tokens: 1_000 }),
+      ...["a", "b"].map((id) => spawn("r", id, { tokens: 100 })),
+      spawn("r", "late", { tokens: 50 }, { lease_ms: 1 }),
+      { op: "dispatch", node_id: "late" },
+      meter("r", { input_tokens: 1, usd: "0.1" }, { tool_calls: calls("1") }),
+      settle("a", { input_tokens: 20, usd: "0.2" }, { tool_calls: calls("2"), outcome: "down" }),
+      { op: "cancel", node_id: "b", reason: "r", spend: spend({ input_tokens: 300 }), tool_calls: ["edit"] },
+    );
+    await expect.poll(async () => (await books.node("late")).lapsed).toBe(true);
+    await books.ok({ op: "expire", pool_id: "r" }, settle("late", { input_tokens: 40 }, { tool_calls: ["read"] }));
+    const rows = await books.rows(`select ${COLUMNS} from ledger.usage_by_tool where tenant_id = $1 order by tool`);
+    expect(rows).toEqual([
+      { run_id: "r", tool: "edit", calls: "3", events: "3", charged_tokens: "321", usd: "0.3", ...known },
+      { run_id: "r", tool: "read", calls: "5", events: "3", charged_tokens: "61", usd: "0.3", ...known },
+    ]);
+  });
+
+  it("counts a call that has an id once in its pool, in the turn that stated it first; those without are each their own", async () => {
+    const books = await ledger.open();
+    const calls = (...given: unknown[]) => ({ tool_calls: given });
+    const search = { name: "search", id: "1" };
+    await books.ok(
+      openRun("r"),
+      openPool("p"),
+      meter("r", { input_tokens: 10, usd: "0.1" }, { operation_id: "turn", ...calls(search, "search", "search") }),
+      meter("r", { input_tokens: 5, usd: "0.2" }, calls({ ...search, status: "ok" }, { name: "read", id: "2" })),
+      correct(
+        "turn",
+        { input_tokens: 20, usd: "0.1" },
+        calls(search, { name: "read", id: "2" }, { name: "edit", id: "3" }),
+      ),
+      meter("p", { input_tokens: 7, usd: "0" }, calls(search)),
+    );
+    const rows = await books.rows(
+      `select ${COLUMNS} from ledger.usage_by_tool where tenant_id = $1 order by run_id, tool`,
+    );
+    const [first, second] = [
+      { run_id: "r", events: "1", charged_tokens: "20", usd: "0.1", ...known },
+      { run_id: "r", events: "1", charged_tokens: "5", usd: "0.2", ...known },
+    ];
+    expect(rows).toEqual([
+      { tool: "edit", calls: "1", ...first },
+      { tool: "read", calls: "1", ...second },
+      { tool: "search", calls: "3", ...first },
+      { run_id: null, tool: "search", calls: "1", events: "1", charged_tokens: "7", usd: "0", ...known },
+    ]);
+    const rowsOfCalls =
+      "select tool, count(*) as calls from ledger.tool_calls where tenant_id = $1 group by tool order by tool";
+    expect(await books.rows(rowsOfCalls)).toEqual([
+      { tool: "edit", calls: "1" },
+      { tool: "read", calls: "1" },
+      { tool: "search", calls: "4" },
+    ]);
+  });
+
   it("agrees with the journal unpivoted by hand over a long history", async () => {
     const books = await ledger.open();
     await playHistory(books);
@@ -63,7 +122,9 @@ describe("usage_by_tool", () => {
     expect(tenants).toBe(1);
     const rows = await books.rows(`select ${COLUMNS} from ledger.usage_by_tool where tenant_id = $1 order by tool`);
     const turn = { run_id: "run-a", calls: "1", events: "1", charged_tokens: "170", usd: "0.06", ...known };
+    const unknown = { charged_tokens: "15", usd: null, usd_known: false };
     expect(rows).toEqual([
+      { ...turn, tool: "fetch", run_id: "run-c", calls: "3", ...unknown },
       { tool: "read", ...turn },
       { tool: "search", ...turn },
     ]);

@@ -68,7 +68,10 @@ describe("a nested driver", () => {
       calls("spawn_worker", { profile: "nested", task: "go", budget: { tokens: 1_000, iterations: 2 } }),
       calls("await_event"),
       calls("stop"),
-      calls("answer_question", { questionId: "q0.1", answer: "left" }),
+      async () => {
+        await expect.poll(() => below.requests.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
+        return calls("answer_question", { questionId: "q0.1", answer: "left" });
+      },
       async () => {
         await expect.poll(() => below.requests.length, { timeout: 20_000 }).toBeGreaterThanOrEqual(3);
         return calls("steer_worker", { workerId: "r:s0", instruction: "faster", interrupt: true });

@@ -2,7 +2,7 @@
 import OpenAI from "openai";
 import { describe, expect, it } from "vitest";
 import type { ChatTool } from "../../../src/supervise/driver/chat.js";
-import { piecesOf, usageOf } from "../provider/replies.js";
+import { piecesOf, usageOf } from "../../wire/openai-chat.js";
 import { ask, useChatServers } from "./asking.js";
 
 const serve = useChatServers();

@@ -1,8 +1,8 @@
 /** Calls that come to nothing, or only at a later attempt. */
 import { getEventListeners } from "node:events";
 import { describe, expect, it, vi } from "vitest";
-import type { Reply } from "../provider/chat-server.js";
-import { piecesOf, usageOf } from "../provider/replies.js";
+import { piecesOf, usageOf } from "../../wire/openai-chat.js";
+import type { Reply } from "../../wire/server.js";
 import { AT_ONCE, ask, failureOf, useChatServers } from "./asking.js";
 
 const serve = useChatServers();

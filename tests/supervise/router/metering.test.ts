@@ -4,7 +4,7 @@ import type { BudgetPool } from "../../../src/ledger/budget-pool.js";
 import type { Ledger } from "../../../src/ledger/ledger.js";
 import { type ChatAnswer, ChatError, type DriverChat } from "../../../src/supervise/driver/chat.js";
 import { useClients } from "../../ledger/client.js";
-import { usageOf } from "../provider/replies.js";
+import { usageOf } from "../../wire/openai-chat.js";
 import { AT_ONCE, ask, useChatServers } from "./asking.js";
 
 const clients = useClients();

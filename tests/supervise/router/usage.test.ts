@@ -1,6 +1,6 @@
 /** What an endpoint says of a call's tokens and cost, and what is believed of it. */
 import { describe, expect, it } from "vitest";
-import { usageOf } from "../provider/replies.js";
+import { usageOf } from "../../wire/openai-chat.js";
 import { ask, useChatServers } from "./asking.js";
 
 const serve = useChatServers();
