@@ -4,6 +4,7 @@
  * written there is somebody's estimate, and the ledger makes its own.
  */
 import type { Spend } from "../../ledger/protocol.js";
+import { notTaken } from "../../metering/not-taken.js";
 import { GEN_AI, GENERAL } from "../../otel/names.js";
 import { spendOf } from "../../usage/rule.js";
 import { AI_OPERATION, isEmbedding } from "./kinds.js";
@@ -31,9 +32,6 @@ const CACHE_WRITE = [
   "ai.usage.inputTokenDetails.cacheWriteTokens",
 ];
 const REASONING = [GEN_AI.reasoningTokens, "ai.usage.outputTokenDetails.reasoningTokens", "ai.usage.reasoningTokens"];
-
-/** The provider did not take the request (it did not run out of time, and nobody gave up waiting): nothing was used. */
-const REJECTED = /^4(?!08$|99$)\d\d$/;
 
 /** The spend, without iterations and ms; what is not stated is left out. */
 export function usageOf({ attributes, failed }: Pick<Span, "attributes" | "failed">): Spend {
@@ -63,7 +61,8 @@ function makesEmbedding(attributes: ReadonlyMap<string, Value>): boolean {
   return [GEN_AI.operation, AI_OPERATION].some((name) => isEmbedding(attributes.get(name)));
 }
 
+/** The provider did not take the request: nothing was used. */
 function isRejected(attributes: ReadonlyMap<string, Value>, failed: boolean): boolean {
   const stated = [attributes.get(GENERAL.errorType), attributes.get(GENERAL.httpStatus)];
-  return (failed || attributes.has(GENERAL.errorType)) && stated.some((code) => REJECTED.test(String(code)));
+  return (failed || attributes.has(GENERAL.errorType)) && stated.some((code) => notTaken(Number(code)));
 }

@@ -109,6 +109,11 @@ describe("the spend of a call", () => {
     ["a count is none", chat(5, -1), { input_tokens: 5, output_tokens: 0 }],
     ["a count is a text", chat(5, 1, { "gen_ai.usage.output_tokens": "many" }), { input_tokens: 5, output_tokens: 0 }],
     ["it failed", { "gen_ai.operation.name": "chat", "error.type": "500" }, { input_tokens: 0, output_tokens: 0 }],
+    [
+      "a gateway gave up",
+      { "gen_ai.operation.name": "chat", "error.type": "424" },
+      { input_tokens: 0, output_tokens: 0 },
+    ],
     ["time ran out", { "gen_ai.operation.name": "chat", "error.type": "408" }, { input_tokens: 0, output_tokens: 0 }],
   ])("is unknown where %s", (_, attributes, spend) => {
     expect(callOf(withAttributes(attributes)).content.spend).toEqual({ ...unknown, ...spend });
