@@ -71,18 +71,10 @@ const FAILED: readonly string[] = ["error-text", "error-json", "execution-denied
 /** How the tools ended that the model asked for in its last answer. What came before was told with earlier calls. */
 function outcomesIn(prompt: LanguageModelV3Prompt): ToolOutcome[] {
   const latest = prompt.slice(prompt.findLastIndex(({ role }) => role === "assistant") + 1);
-  return latest.flatMap((message) =>
-    message.role === "tool"
-      ? message.content.flatMap((part) =>
-          part.type === "tool-result"
-            ? [
-                {
-                  id: part.toolCallId,
-                  status: FAILED.includes(part.output.type) ? ("error" as const) : ("ok" as const),
-                },
-              ]
-            : [],
-        )
-      : [],
-  );
+  return latest
+    .flatMap((message) => (message.role === "tool" ? message.content : []))
+    .flatMap((part): ToolOutcome[] => {
+      if (part.type !== "tool-result") return [];
+      return [{ id: part.toolCallId, status: FAILED.includes(part.output.type) ? "error" : "ok" }];
+    });
 }

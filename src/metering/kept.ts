@@ -1,8 +1,8 @@
 /** What the ledger can keep of a call: names and ids it takes, digests instead of what was said. A call must be booked whatever it says. */
-import { createHash } from "node:crypto";
-import { canonicalJson } from "../ledger/canonical-json.js";
+import { referenceOf } from "../ledger/artifacts.js";
 import type { ToolCall, ToolResult } from "../ledger/protocol.js";
 import { id } from "../ledger/schemas.js";
+import { digestOfArguments } from "../ledger/tool-arguments.js";
 import type { ToolMade, ToolOutcome } from "./metered-call.js";
 
 /** As many tools as a row names at most. */
@@ -23,12 +23,15 @@ function keptId(given: string): string {
  * (`functions.look:0`) has them taken for the same tool call within a pool.
  */
 export function keptTools(tools: readonly ToolMade[]): ToolCall[] {
-  return tools.slice(0, MOST_TOOLS).map((tool) => ({
-    name: keptName(tool.name) ?? digestOf(tool.name),
-    ...(tool.id !== undefined && tool.id !== "" && { id: keptId(tool.id) }),
-    ...argumentsOf(tool),
-    ...(tool.status !== undefined && { status: tool.status }),
-  }));
+  return tools.slice(0, MOST_TOOLS).map((tool) => {
+    const digest = digestOfArguments(tool.arguments);
+    return {
+      name: keptName(tool.name) ?? digestOf(tool.name),
+      ...(tool.id !== undefined && tool.id !== "" && { id: keptId(tool.id) }),
+      ...(digest !== undefined && { arguments: digest }),
+      ...(tool.status !== undefined && { status: tool.status }),
+    };
+  });
 }
 
 /** How tools ended, by the ids that they are kept under. */
@@ -39,16 +42,6 @@ export function keptOutcomes(outcomes: readonly ToolOutcome[]): ToolResult[] {
     .map(({ id, status }) => ({ id: keptId(id), status }));
 }
 
-function argumentsOf({ arguments: given }: ToolMade): { arguments?: string } {
-  if (given === undefined) return {};
-  try {
-    return { arguments: digestOf(canonicalJson(given)) };
-  } catch {
-    // What has no JSON form has no digest: it is not told.
-    return {};
-  }
-}
-
 function digestOf(text: string): string {
-  return `sha256:${createHash("sha256").update(text).digest("hex")}`;
+  return referenceOf(Buffer.from(text));
 }

@@ -1,5 +1,5 @@
 /** What is booked of a span: a call with what it used, or a tool that was called. Names, counts and digests; no texts. */
-import { createHash } from "node:crypto";
+import { referenceOf } from "../../ledger/artifacts.js";
 import { canonicalJson } from "../../ledger/canonical-json.js";
 import type { Operation } from "../../ledger/protocol.js";
 import { operationSpend } from "../../ledger/spend.js";
@@ -106,7 +106,7 @@ function argumentsOf({ given }: Span): string | undefined {
 }
 
 function digestOf(value: unknown): string {
-  return `sha256:${createHash("sha256").update(canonicalJson(value)).digest("hex")}`;
+  return referenceOf(Buffer.from(canonicalJson(value)));
 }
 
 function withoutNothing(given: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -1,5 +1,6 @@
 /** The reading of one trace, span by span: the one place that counts and finds, live and after the fact. Its memory is bounded. */
-import { bookableText, digestOfArguments } from "./bookable.js";
+import { digestOfArguments } from "../../ledger/tool-arguments.js";
+import { bookableText } from "./bookable.js";
 import type { CallStreak, TraceDetector } from "./detectors.js";
 import type { ToolCounts, TraceFinding, TraceReport } from "./report.js";
 import { Sightings } from "./sightings.js";

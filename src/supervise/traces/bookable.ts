@@ -1,6 +1,5 @@
-/** Names, ids and arguments in the form in which the ledger takes them. A watcher compares them in it too, and so finds what SQL finds. */
+/** Names and ids in the form in which the ledger takes them. A watcher compares them in it too, and so finds what SQL finds. */
 import { referenceOf } from "../../ledger/artifacts.js";
-import { canonicalJson } from "../../ledger/canonical-json.js";
 
 /** The ledger's rule for ids and names of tools: 1 to 200 characters, none of them control characters. */
 const LONGEST = 200;
@@ -11,14 +10,4 @@ export function bookableText(text: string): string {
   if (text.length <= LONGEST) return text.replaceAll(UNBOOKABLE, "\ufffd");
   const digest = referenceOf(Buffer.from(text));
   return `${text.slice(0, LONGEST - digest.length - 1)}~${digest}`.replaceAll(UNBOOKABLE, "\ufffd");
-}
-
-/** `sha256:<hex>` of the arguments' canonical JSON (RFC 8785); undefined where they are not stated, or have no such form. */
-export function digestOfArguments(args: unknown): string | undefined {
-  if (args === undefined) return undefined;
-  try {
-    return referenceOf(Buffer.from(canonicalJson(args)));
-  } catch {
-    return undefined;
-  }
 }

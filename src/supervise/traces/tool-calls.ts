@@ -1,6 +1,7 @@
 /** What of a trace goes into the ledger: names, ids, digests of arguments, how calls ended. Never an argument or a result. */
 import type { ToolCall } from "../../ledger/protocol.js";
-import { bookableText, digestOfArguments } from "./bookable.js";
+import { digestOfArguments } from "../../ledger/tool-arguments.js";
+import { bookableText } from "./bookable.js";
 import { Sightings } from "./sightings.js";
 import type { ToolSpan } from "./span.js";
 import { spanOf } from "./span-of.js";
