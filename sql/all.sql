@@ -1,5 +1,13 @@
 -- Every object of the ledger, in order of creation. Tables and types come before, from migrations/.
 --
+-- The rules of the hot tables, which their CHECKs call
+--!include private/raise_breach.sql
+--!include rules/sound_channel.sql
+--!include rules/sound_event.sql
+--!include rules/sound_node.sql
+--!include rules/sound_head.sql
+--!include rules/sound_operation.sql
+
 -- Values: amounts, instants, and the shape of what callers send
 --!include rules/channel_order.sql
 --!include rules/amount.sql
@@ -14,6 +22,17 @@
 --!include rules/misfit_of_operation.sql
 --!include rules/misfit_of_cursor.sql
 --!include rules/plain_price.sql
+--!include rules/plain_amounts.sql
+--!include rules/plain_spend.sql
+--!include rules/plain_budget.sql
+--!include rules/plain_extras.sql
+--!include rules/plain_texts.sql
+--!include rules/plain_meter.sql
+--!include rules/plain_spawn.sql
+--!include rules/plain_settle.sql
+--!include rules/plain_cancel.sql
+--!include rules/plain_dispatch.sql
+--!include rules/plain_operation.sql
 --!include rules/instants_in.sql
 --!include rules/misfit_of_book.sql
 
@@ -41,7 +60,6 @@
 
 -- Moves: what an event does to balances. moved is the only arithmetic on them
 --!include rules/ended.sql
---!include rules/foldable.sql
 --!include rules/draws.sql
 --!include rules/moved.sql
 --!include rules/moves_of.sql
@@ -53,7 +71,10 @@
 --!include rules/misfit_of_open_pool.sql
 --!include rules/refusal_of_budget.sql
 --!include rules/violations.sql
+--!include rules/resources_json.sql
 --!include rules/spend_json.sql
+--!include rules/ending_json.sql
+--!include rules/usage_booked.sql
 --!include rules/charged_json.sql
 
 -- Journal rows, written up from their parts
@@ -65,6 +86,19 @@
 --!include rules/is_spend_event.sql
 --!include rules/lock_key.sql
 --!include rules/channel_of.sql
+
+-- What is kept, and for how long
+--!include rules/replay_window.sql
+--!include private/assert_read_committed.sql
+--!include private/raise_append_only.sql
+--!include triggers/journal__append_only.sql
+--!include triggers/journal__leave.sql
+--!include triggers/usage_lines__leave.sql
+--!include triggers/journal_archive__enter.sql
+--!include triggers/usage_lines_archive__enter.sql
+--!include views/history.sql
+--!include views/usage_history.sql
+--!include views/moves.sql
 
 -- Who may, and how errors are raised
 --!include functions/error_codes.sql
@@ -104,8 +138,10 @@
 --!include private/pools_named.sql
 --!include private/pools_locked.sql
 --!include private/lock_keys.sql
+--!include private/lock_all.sql
 --!include functions/pools_of.sql
 --!include functions/locks_of.sql
+--!include functions/locks_for.sql
 
 -- Booking: one event, its balances, its journal row, and what it means above
 --!include rules/detail_of.sql
@@ -143,6 +179,7 @@
 --!include private/booked_resources.sql
 --!include private/booked_usage.sql
 --!include private/correct_event.sql
+--!include private/event_in_pool.sql
 --!include private/event_booked_by.sql
 --!include private/as_called.sql
 --!include private/lines_kept.sql
@@ -175,17 +212,30 @@
 
 -- The batch: claim, one by one or folded, keep
 --!include private/perform.sql
+--!include private/book_plainly.sql
+--!include private/spawn_plainly.sql
 --!include private/claim.sql
 --!include private/keep.sql
+--!include private/result_of.sql
 --!include private/replay.sql
---!include private/insert_nodes.sql
---!include private/load_nodes.sql
---!include private/load_pools.sql
---!include private/store_fold.sql
+--!include private/priced_batch.sql
+--!include private/read_operations.sql
+--!include private/steps.sql
+--!include private/plain_steps.sql
+--!include private/entries.sql
+--!include private/move_pools.sql
+--!include private/stop_of.sql
+--!include private/first_taken.sql
+--!include private/claim_steps.sql
+--!include private/book_steps.sql
+--!include private/put_back.sql
 --!include private/fold.sql
+--!include private/perform_plainly.sql
+--!include private/perform_alone.sql
 --!include private/apply_batch.sql
 
 -- The public functions
+--!include functions/apply_as_json.sql
 --!include functions/apply.sql
 --!include functions/apply_one.sql
 --!include functions/submit.sql
@@ -198,8 +248,15 @@
 --!include functions/announce.sql
 --!include functions/events.sql
 
--- Append-only, and who sees what
---!include triggers/journal__append_only.sql
+-- Retention: operations older than the replay window, the journal of closed runs
+--!include functions/prune_some.sql
+--!include functions/prune.sql
+--!include private/misfit_of_archiving.sql
+--!include private/move_events.sql
+--!include functions/archive_some.sql
+--!include functions/archive_run.sql
+
+-- Who sees what
 --!include policies.sql
 
 -- The public views
@@ -208,6 +265,7 @@
 --!include views/pool_heads.sql
 --!include views/runs.sql
 --!include views/journal.sql
+--!include views/archives.sql
 --!include views/postings.sql
 --!include views/usage_lines.sql
 --!include views/usage_daily.sql
@@ -273,4 +331,5 @@
 --!include views/audit/children.sql
 --!include views/audit/draws.sql
 --!include views/audit/runs.sql
+--!include views/audit/archives.sql
 --!include views/audit.sql

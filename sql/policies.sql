@@ -9,7 +9,7 @@ declare
 begin
   foreach v_table in array array[
     'tenants', 'pools', 'pool_heads', 'channels', 'nodes', 'runs', 'journal', 'usage_lines', 'operations', 'blobs', 'plans', 'price_books',
-    'prices', 'retries'
+    'prices', 'retries', 'journal_archive', 'usage_lines_archive', 'archives'
   ]
   loop
     execute format('alter table ledger_private.%I enable row level security', v_table);

@@ -24,6 +24,46 @@ alter type ledger_private.answer owner to ledger_owner;
 comment on type ledger_private.answer is 'ok, refused, error or replayed; pool_id and seq of the journal row that carries the operation.';
 grant usage on type ledger_private.answer to public;
 
+create type ledger_private.drawn as (
+  n integer,
+  pool_id text,
+  seq bigint,
+  tokens_spent numeric,
+  tokens_unknown integer,
+  iterations_spent numeric,
+  usd_spent numeric,
+  usd_uncertain numeric,
+  usd_unknown integer
+);
+alter type ledger_private.drawn owner to ledger_owner;
+comment on type ledger_private.drawn is 'The drawn row of a step with another pool that pays for it.';
+grant usage on type ledger_private.drawn to public;
+
+create type ledger_private.entry as (
+  n integer,
+  pool_id text,
+  drawn boolean,
+  booked boolean,
+  spawns boolean,
+  ends boolean,
+  lease_at timestamp with time zone,
+  tokens_wanted numeric,
+  iterations_wanted numeric,
+  usd_wanted numeric,
+  tokens_held numeric,
+  iterations_held numeric,
+  usd_held numeric,
+  tokens_spent numeric,
+  iterations_spent numeric,
+  usd_spent numeric,
+  usd_uncertain numeric,
+  tokens_unknown integer,
+  usd_unknown integer
+);
+alter type ledger_private.entry owner to ledger_owner;
+comment on type ledger_private.entry is 'What a step does to the balances of one pool (ledger_private.entries).';
+grant usage on type ledger_private.entry to public;
+
 create type ledger_private.move as (
   channel text,
   funded numeric,
@@ -37,6 +77,49 @@ create type ledger_private.move as (
 alter type ledger_private.move owner to ledger_owner;
 comment on type ledger_private.move is 'A change of one channel row: what is added to total, reserved, committed, uncertain, and the counts. draws = another pool that pays books it too.';
 grant usage on type ledger_private.move to public;
+
+create type ledger_private.step as (
+  n integer,
+  op text,
+  operation jsonb,
+  priced jsonb,
+  operation_id text,
+  effective_at timestamp with time zone,
+  pool_id text,
+  run_id text,
+  node_id text,
+  place tid,
+  tags jsonb,
+  budget jsonb,
+  lease_at timestamp with time zone,
+  payers text[],
+  tokens_payer text,
+  iterations_payer text,
+  usd_payer text,
+  tokens_wanted numeric,
+  iterations_wanted numeric,
+  usd_wanted numeric,
+  iterations numeric,
+  input_tokens numeric,
+  output_tokens numeric,
+  cache_read_tokens numeric,
+  cache_write_tokens numeric,
+  cache_write_1h_tokens numeric,
+  reasoning_tokens numeric,
+  charged_tokens numeric,
+  usd numeric,
+  ms numeric,
+  uncertain_usd numeric,
+  tokens_unknown integer,
+  usd_unknown integer,
+  tokens_held numeric,
+  iterations_held numeric,
+  usd_held numeric,
+  plain boolean
+);
+alter type ledger_private.step owner to ledger_owner;
+comment on type ledger_private.step is 'One operation of a batch as ledger_private.steps reads it: what it does to its pool and node.';
+grant usage on type ledger_private.step to public;
 
 create type ledger_private.usage as (
   iterations numeric,
@@ -65,6 +148,35 @@ comment on type ledger_private.usage is 'What one event consumed, and how often 
 grant usage on type ledger_private.usage to public;
 
 -- Tables
+
+create table ledger_private.archives (
+  tenant_id text not null,
+  pool_id text not null,
+  first_seq bigint not null,
+  last_seq bigint not null,
+  run_id text not null,
+  events bigint not null,
+  lines bigint not null,
+  sums jsonb not null,
+  export_digest text not null,
+  archived_at timestamp with time zone not null,
+  archived_by text not null,
+  constraint archives_digest_sha256 CHECK ((export_digest ~ '^sha256:[0-9a-f]{64}$'::text)),
+  constraint archives_stretch_whole CHECK (((first_seq > 0) AND (first_seq <= last_seq) AND ((events >= 0) AND (events <= ((last_seq - first_seq) + 1))))),
+  constraint archives_pool_fkey FOREIGN KEY (tenant_id, pool_id) REFERENCES ledger_private.pools(tenant_id, pool_id),
+  constraint archives_pkey PRIMARY KEY (tenant_id, pool_id, first_seq)
+);
+CREATE TRIGGER archives_append_only BEFORE DELETE OR UPDATE ON ledger_private.archives FOR EACH ROW EXECUTE FUNCTION ledger_private.tg_journal__append_only();
+CREATE TRIGGER archives_no_truncate BEFORE TRUNCATE ON ledger_private.archives FOR EACH STATEMENT EXECUTE FUNCTION ledger_private.tg_journal__append_only();
+alter table ledger_private.archives enable row level security;
+alter table ledger_private.archives force row level security;
+create policy owner_all on ledger_private.archives as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.archives as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.archives as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
+alter table ledger_private.archives owner to ledger_owner;
+grant select on table ledger_private.archives to ledger_admin;
+grant select on table ledger_private.archives to ledger_auditor;
+grant select on table ledger_private.archives to ledger_writer;
 
 create table ledger_private.blobs (
   tenant_id text not null,
@@ -100,18 +212,8 @@ create table ledger_private.channels (
   unknown integer not null default 0,
   seals integer not null default 0,
   payer_pool_id text,
-  constraint channels_amounts_finite CHECK ((GREATEST(total, free, reserved, committed, uncertain, remainder) < 'Infinity'::numeric)),
-  constraint channels_capped_adds_up CHECK (((total IS NULL) OR ((free IS NOT NULL) AND (total = ((free + reserved) + committed))))),
-  constraint channels_capped_pays_itself CHECK (((total IS NULL) OR ((payer_pool_id IS NOT NULL) AND (payer_pool_id = pool_id)))),
-  constraint channels_committed_not_negative CHECK ((committed >= (0)::numeric)),
-  constraint channels_counts_whole CHECK (((channel <> ALL (ARRAY['tokens'::text, 'iterations'::text])) OR (((total = trunc(total)) IS NOT FALSE) AND (reserved = trunc(reserved)) AND (committed = trunc(committed)) AND (uncertain = trunc(uncertain))))),
-  constraint channels_remainder_only_sealed CHECK (((remainder >= (0)::numeric) AND (remainder <= uncertain) AND ((seals > 0) OR (remainder = (0)::numeric)))),
-  constraint channels_reserved_not_negative CHECK ((reserved >= (0)::numeric)),
-  constraint channels_seals_within_unknown CHECK (((seals >= 0) AND (seals <= unknown) AND ((seals = 0) OR (total IS NOT NULL)))),
-  constraint channels_total_not_negative CHECK ((total >= (0)::numeric)),
-  constraint channels_uncapped_only_observed CHECK (((total IS NOT NULL) OR ((free IS NULL) AND (reserved = (0)::numeric)))),
-  constraint channels_uncapped_pays_elsewhere CHECK (((total IS NOT NULL) OR (payer_pool_id IS NULL) OR (payer_pool_id <> pool_id))),
-  constraint channels_uncertain_within_committed CHECK (((uncertain >= (0)::numeric) AND (uncertain <= committed))),
+  constraint channels_capped_adds_up CHECK ((total = ((free + reserved) + committed))),
+  constraint channels_sound CHECK (ledger_private.sound_channel(channels.*)),
   constraint channels_payer_fkey FOREIGN KEY (tenant_id, payer_pool_id, channel) REFERENCES ledger_private.channels(tenant_id, pool_id, channel),
   constraint channels_pool_fkey FOREIGN KEY (tenant_id, pool_id) REFERENCES ledger_private.pools(tenant_id, pool_id),
   constraint channels_pkey PRIMARY KEY (tenant_id, pool_id, channel)
@@ -188,25 +290,17 @@ create table ledger_private.journal (
   usd_remainder numeric(38,12),
   resource_moves jsonb,
   cache_write_1h_tokens numeric(38,0),
-  constraint journal_amounts_finite CHECK ((GREATEST(iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_tokens, uncertain_iterations, uncertain_usd, tokens_funded, tokens_held, tokens_spent, tokens_uncertain, iterations_funded, iterations_held, iterations_spent, iterations_uncertain, usd_funded, usd_held, usd_spent, usd_uncertain, usd_remainder) < 'Infinity'::numeric)),
-  constraint journal_cache_within_input CHECK (((kind = 'corrected'::text) OR ((COALESCE(cache_read_tokens, (0)::numeric) + COALESCE(cache_write_tokens, (0)::numeric)) <= input_tokens))),
-  constraint journal_cache_write_1h_within_cache_write CHECK (((cache_write_1h_tokens < 'Infinity'::numeric) AND ((kind = 'corrected'::text) OR ((cache_write_1h_tokens >= (0)::numeric) AND (cache_write_1h_tokens <= COALESCE(cache_write_tokens, (0)::numeric)))))),
-  constraint journal_corrects_earlier CHECK (((corrects_seq IS NULL) OR ((corrects_seq < seq) AND (kind = 'corrected'::text)))),
-  constraint journal_effective_not_later CHECK ((effective_at <= recorded_at)),
   constraint journal_kind_known CHECK ((kind ~ '^(opened|funded|spawned|dispatched|extended|settled|cancelled|metered|delivered|corrected|expired|frozen|thawed|closed|judged|planned|drawn)$'::text)),
   constraint journal_outcome_known CHECK ((outcome ~ '^(done|down|cancelled|expired)$'::text)),
   constraint journal_purpose_known CHECK ((purpose ~ '^(turn|compaction|failed|tool)$'::text)),
-  constraint journal_reasoning_within_output CHECK (((kind = 'corrected'::text) OR (reasoning_tokens <= output_tokens))),
-  constraint journal_seq_positive CHECK ((seq > 0)),
-  constraint journal_source_whole CHECK (((source_pool_id IS NULL) = (source_seq IS NULL))),
-  constraint journal_uncertain_within_usage CHECK (((kind = 'corrected'::text) OR ((uncertain_tokens <= charged_tokens) AND (uncertain_iterations <= iterations) AND (uncertain_usd <= usd)))),
-  constraint journal_usage_not_negative CHECK (((kind = 'corrected'::text) OR (LEAST(iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, charged_tokens, usd, ms, uncertain_tokens, uncertain_iterations, uncertain_usd) >= (0)::numeric))),
+  constraint journal_sound CHECK (ledger_private.sound_event(journal.*)),
   constraint journal_pkey PRIMARY KEY (tenant_id, pool_id, seq)
-);
+) with (autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_insert_scale_factor=0.05);
 CREATE UNIQUE INDEX journal_closed_once ON ledger_private.journal USING btree (tenant_id, pool_id) WHERE (kind = 'closed'::text);
 CREATE INDEX journal_corrects_idx ON ledger_private.journal USING btree (tenant_id, pool_id, corrects_seq) WHERE (corrects_seq IS NOT NULL);
 CREATE UNIQUE INDEX journal_terminal_once ON ledger_private.journal USING btree (tenant_id, node_id) WHERE (kind = ANY (ARRAY['settled'::text, 'cancelled'::text, 'expired'::text]));
-CREATE TRIGGER journal_append_only BEFORE DELETE OR UPDATE ON ledger_private.journal FOR EACH ROW EXECUTE FUNCTION ledger_private.tg_journal__append_only();
+CREATE TRIGGER journal_append_only BEFORE UPDATE ON ledger_private.journal FOR EACH ROW EXECUTE FUNCTION ledger_private.tg_journal__append_only();
+CREATE TRIGGER journal_leave AFTER DELETE ON ledger_private.journal REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION ledger_private.tg_journal__leave();
 CREATE TRIGGER journal_no_truncate BEFORE TRUNCATE ON ledger_private.journal FOR EACH STATEMENT EXECUTE FUNCTION ledger_private.tg_journal__append_only();
 alter table ledger_private.journal enable row level security;
 alter table ledger_private.journal force row level security;
@@ -218,6 +312,83 @@ comment on table ledger_private.journal is 'Append-only. Usage columns say what 
 grant select on table ledger_private.journal to ledger_admin;
 grant select on table ledger_private.journal to ledger_auditor;
 grant select on table ledger_private.journal to ledger_writer;
+
+create table ledger_private.journal_archive (
+  tenant_id text not null,
+  pool_id text not null,
+  seq bigint not null,
+  recorded_at timestamp with time zone not null,
+  effective_at timestamp with time zone not null,
+  kind text not null,
+  operation_id text not null,
+  recorded_by text not null,
+  run_id text,
+  node_id text,
+  source_pool_id text,
+  source_seq bigint,
+  corrects_seq bigint,
+  provider text,
+  model text,
+  provider_request_id text,
+  purpose text,
+  turn integer,
+  tool_calls jsonb,
+  tags jsonb,
+  iterations numeric(38,0),
+  input_tokens numeric(38,0),
+  output_tokens numeric(38,0),
+  cache_read_tokens numeric(38,0),
+  cache_write_tokens numeric(38,0),
+  reasoning_tokens numeric(38,0),
+  charged_tokens numeric(38,0),
+  usd numeric(38,12),
+  ms numeric(38,0),
+  uncertain_tokens numeric(38,0),
+  uncertain_iterations numeric(38,0),
+  uncertain_usd numeric(38,12),
+  tokens_known boolean,
+  usd_known boolean,
+  resources jsonb,
+  verdict jsonb,
+  outcome text,
+  out_ref text,
+  reason text,
+  infra boolean,
+  detail jsonb,
+  tokens_funded numeric(38,0),
+  tokens_held numeric(38,0),
+  tokens_spent numeric(38,0),
+  tokens_uncertain numeric(38,0),
+  tokens_unknown integer,
+  iterations_funded numeric(38,0),
+  iterations_held numeric(38,0),
+  iterations_spent numeric(38,0),
+  iterations_uncertain numeric(38,0),
+  iterations_unknown integer,
+  usd_funded numeric(38,12),
+  usd_held numeric(38,12),
+  usd_spent numeric(38,12),
+  usd_uncertain numeric(38,12),
+  usd_unknown integer,
+  usd_seals integer,
+  usd_remainder numeric(38,12),
+  resource_moves jsonb,
+  cache_write_1h_tokens numeric(38,0),
+  constraint journal_archive_pkey PRIMARY KEY (tenant_id, pool_id, seq)
+);
+CREATE INDEX journal_archive_corrects_idx ON ledger_private.journal_archive USING btree (tenant_id, pool_id, corrects_seq) WHERE (corrects_seq IS NOT NULL);
+CREATE TRIGGER journal_archive_append_only BEFORE DELETE OR UPDATE ON ledger_private.journal_archive FOR EACH ROW EXECUTE FUNCTION ledger_private.tg_journal__append_only();
+CREATE TRIGGER journal_archive_enter AFTER INSERT ON ledger_private.journal_archive REFERENCING NEW TABLE AS come FOR EACH STATEMENT EXECUTE FUNCTION ledger_private.tg_journal_archive__enter();
+CREATE TRIGGER journal_archive_no_truncate BEFORE TRUNCATE ON ledger_private.journal_archive FOR EACH STATEMENT EXECUTE FUNCTION ledger_private.tg_journal__append_only();
+alter table ledger_private.journal_archive enable row level security;
+alter table ledger_private.journal_archive force row level security;
+create policy owner_all on ledger_private.journal_archive as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.journal_archive as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.journal_archive as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
+alter table ledger_private.journal_archive owner to ledger_owner;
+grant select on table ledger_private.journal_archive to ledger_admin;
+grant select on table ledger_private.journal_archive to ledger_auditor;
+grant select on table ledger_private.journal_archive to ledger_writer;
 
 create table ledger_private.nodes (
   tenant_id text not null,
@@ -245,17 +416,8 @@ create table ledger_private.nodes (
   dispatched_at timestamp with time zone,
   ended_at timestamp with time zone,
   task_ref text,
-  constraint nodes_budget_object CHECK (((jsonb_typeof(budget) = 'object'::text) AND (jsonb_typeof(hold) = 'object'::text))),
-  constraint nodes_cursor_of_ended CHECK (((cursor IS NULL) OR ((cursor >= 0) AND (terminal_seq IS NOT NULL) AND (terminal_seq > 0)))),
-  constraint nodes_dispatched_has_time CHECK (((status <> 'dispatched'::text) OR (dispatched_at IS NOT NULL))),
-  constraint nodes_ended_has_time CHECK (((status = ANY (ARRAY['pending'::text, 'dispatched'::text])) = (ended_at IS NULL))),
-  constraint nodes_late_only_ended CHECK (((NOT late) OR (ended_at IS NOT NULL))),
-  constraint nodes_parent_other CHECK ((parent_node_id <> node_id)),
-  constraint nodes_root_owns_pool CHECK (((parent_node_id IS NOT NULL) OR driver)),
-  constraint nodes_status_known CHECK ((status = ANY (ARRAY['pending'::text, 'dispatched'::text, 'done'::text, 'down'::text, 'cancelled'::text, 'expired'::text]))),
-  constraint nodes_superseded_has_key CHECK (((NOT superseded) OR (key IS NOT NULL))),
-  constraint nodes_task_ref_sha256 CHECK ((task_ref ~ '^sha256:[0-9a-f]{64}$'::text)),
-  constraint nodes_terminal_row_of_ended CHECK (((terminal_seq IS NULL) OR (ended_at IS NOT NULL))),
+  constraint nodes_sound CHECK (ledger_private.sound_node(nodes.*)),
+  constraint nodes_status_known CHECK ((status ~ '^(pending|dispatched|done|down|cancelled|expired)$'::text)),
   constraint nodes_parent_fkey FOREIGN KEY (tenant_id, parent_node_id) REFERENCES ledger_private.pools(tenant_id, pool_id),
   constraint nodes_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES ledger_private.tenants(tenant_id),
   constraint nodes_pkey PRIMARY KEY (tenant_id, node_id)
@@ -284,10 +446,9 @@ create table ledger_private.operations (
   result jsonb,
   at timestamp with time zone not null,
   constraint operations_code_known CHECK ((code ~ '^(key-conflict|duplicate-key|pool-closed|pool-frozen|deadline-passed|depth-exceeded|usd-sealed|usd-unbudgeted|budget-exhausted|not-free)$'::text)),
-  constraint operations_digest_sha256 CHECK ((octet_length(digest) = 32)),
-  constraint operations_refusal_has_no_row CHECK (((code IS NULL) OR (seq IS NULL))),
+  constraint operations_sound CHECK (ledger_private.sound_operation(operations.*)),
   constraint operations_pkey PRIMARY KEY (tenant_id, operation_id)
-) with (fillfactor=80);
+) with (fillfactor=100, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_insert_scale_factor=0.05);
 alter table ledger_private.operations enable row level security;
 alter table ledger_private.operations force row level security;
 create policy owner_all on ledger_private.operations as permissive for all to ledger_owner using (true) with check (true);
@@ -311,6 +472,7 @@ create table ledger_private.plans (
   constraint plans_event_fkey FOREIGN KEY (tenant_id, pool_id, seq) REFERENCES ledger_private.journal(tenant_id, pool_id, seq),
   constraint plans_pkey PRIMARY KEY (tenant_id, experiment)
 );
+CREATE INDEX plans_event_idx ON ledger_private.plans USING btree (tenant_id, pool_id, seq);
 alter table ledger_private.plans enable row level security;
 alter table ledger_private.plans force row level security;
 create policy owner_all on ledger_private.plans as permissive for all to ledger_owner using (true) with check (true);
@@ -331,9 +493,7 @@ create table ledger_private.pool_heads (
   delivered_seq bigint not null default 0,
   next_cursor bigint not null default 0,
   next_lease_at timestamp with time zone,
-  constraint pool_heads_delivered_seq_within CHECK (((delivered_seq >= 0) AND (delivered_seq <= seq))),
-  constraint pool_heads_open_holds_not_negative CHECK (((open_holds >= 0) AND (open_holds <= children))),
-  constraint pool_heads_undelivered_not_negative CHECK (((undelivered >= 0) AND (next_cursor >= 0))),
+  constraint pool_heads_sound CHECK (ledger_private.sound_head(pool_heads.*)),
   constraint pool_heads_pool_fkey FOREIGN KEY (tenant_id, pool_id) REFERENCES ledger_private.pools(tenant_id, pool_id),
   constraint pool_heads_pkey PRIMARY KEY (tenant_id, pool_id)
 ) with (fillfactor=50);
@@ -362,6 +522,7 @@ create table ledger_private.pools (
   payers text[],
   tags jsonb,
   opened_at timestamp with time zone not null,
+  paid_by jsonb,
   constraint pools_depth_left_not_negative CHECK ((depth_left >= 0)),
   constraint pools_depth_of_top_zero CHECK ((((depth = 0) = (parent_pool_id IS NULL)) AND (depth >= 0))),
   constraint pools_parent_other CHECK ((parent_pool_id <> pool_id)),
@@ -380,6 +541,7 @@ create policy reader_all on ledger_private.pools as permissive for select to led
 create policy reader_one on ledger_private.pools as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
 alter table ledger_private.pools owner to ledger_owner;
 comment on table ledger_private.pools is 'What seldom changes of a budget. depth_left, deadline_at: the strictest of the pool and all above it; payers: pools above that pay some channel.';
+comment on column ledger_private.pools.paid_by is '{channel: the pool that pays for it}, as on the channel rows; a channel nobody pays is left out';
 grant select on table ledger_private.pools to ledger_admin;
 grant select on table ledger_private.pools to ledger_auditor;
 grant select on table ledger_private.pools to ledger_writer;
@@ -570,8 +732,9 @@ create table ledger_private.usage_lines (
   constraint usage_lines_uncertain_within_usd CHECK ((correction OR (uncertain_usd <= COALESCE(usd, (0)::numeric)))),
   constraint usage_lines_event_fkey FOREIGN KEY (tenant_id, pool_id, seq) REFERENCES ledger_private.journal(tenant_id, pool_id, seq),
   constraint usage_lines_pkey PRIMARY KEY (tenant_id, pool_id, seq, line)
-);
-CREATE TRIGGER usage_lines_append_only BEFORE DELETE OR UPDATE ON ledger_private.usage_lines FOR EACH ROW EXECUTE FUNCTION ledger_private.tg_journal__append_only();
+) with (autovacuum_vacuum_scale_factor=0.05, autovacuum_vacuum_insert_scale_factor=0.05);
+CREATE TRIGGER usage_lines_append_only BEFORE UPDATE ON ledger_private.usage_lines FOR EACH ROW EXECUTE FUNCTION ledger_private.tg_journal__append_only();
+CREATE TRIGGER usage_lines_leave AFTER DELETE ON ledger_private.usage_lines REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION ledger_private.tg_usage_lines__leave();
 CREATE TRIGGER usage_lines_no_truncate BEFORE TRUNCATE ON ledger_private.usage_lines FOR EACH STATEMENT EXECUTE FUNCTION ledger_private.tg_journal__append_only();
 alter table ledger_private.usage_lines enable row level security;
 alter table ledger_private.usage_lines force row level security;
@@ -584,6 +747,44 @@ comment on column ledger_private.usage_lines.correction is 'A line of a correcti
 grant select on table ledger_private.usage_lines to ledger_admin;
 grant select on table ledger_private.usage_lines to ledger_auditor;
 grant select on table ledger_private.usage_lines to ledger_writer;
+
+create table ledger_private.usage_lines_archive (
+  tenant_id text not null,
+  pool_id text not null,
+  seq bigint not null,
+  line integer not null,
+  provider text,
+  model text,
+  provider_request_id text,
+  iterations numeric(38,0) not null,
+  input_tokens numeric(38,0) not null,
+  output_tokens numeric(38,0) not null,
+  cache_read_tokens numeric(38,0) not null,
+  cache_write_tokens numeric(38,0) not null,
+  reasoning_tokens numeric(38,0) not null,
+  charged_tokens numeric(38,0) not null,
+  usd numeric(38,12),
+  ms numeric(38,0) not null,
+  uncertain_usd numeric(38,12) not null,
+  tokens_known boolean not null,
+  usd_known boolean not null,
+  resources jsonb,
+  correction boolean not null,
+  cache_write_1h_tokens numeric(38,0) not null,
+  constraint usage_lines_archive_pkey PRIMARY KEY (tenant_id, pool_id, seq, line)
+);
+CREATE TRIGGER usage_lines_archive_append_only BEFORE DELETE OR UPDATE ON ledger_private.usage_lines_archive FOR EACH ROW EXECUTE FUNCTION ledger_private.tg_journal__append_only();
+CREATE TRIGGER usage_lines_archive_enter AFTER INSERT ON ledger_private.usage_lines_archive REFERENCING NEW TABLE AS come FOR EACH STATEMENT EXECUTE FUNCTION ledger_private.tg_usage_lines_archive__enter();
+CREATE TRIGGER usage_lines_archive_no_truncate BEFORE TRUNCATE ON ledger_private.usage_lines_archive FOR EACH STATEMENT EXECUTE FUNCTION ledger_private.tg_journal__append_only();
+alter table ledger_private.usage_lines_archive enable row level security;
+alter table ledger_private.usage_lines_archive force row level security;
+create policy owner_all on ledger_private.usage_lines_archive as permissive for all to ledger_owner using (true) with check (true);
+create policy reader_all on ledger_private.usage_lines_archive as permissive for select to ledger_admin, ledger_all_tenants using ((( SELECT ledger.caller_tenant() AS caller_tenant) = '*'::text));
+create policy reader_one on ledger_private.usage_lines_archive as permissive for select to ledger_auditor, ledger_writer using ((tenant_id = ( SELECT ledger.caller_tenant() AS caller_tenant)));
+alter table ledger_private.usage_lines_archive owner to ledger_owner;
+grant select on table ledger_private.usage_lines_archive to ledger_admin;
+grant select on table ledger_private.usage_lines_archive to ledger_auditor;
+grant select on table ledger_private.usage_lines_archive to ledger_writer;
 
 -- Functions and procedures
 
@@ -608,42 +809,64 @@ CREATE OR REPLACE FUNCTION ledger.apply(p_tenant_id text, p_operations jsonb, p_
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET enable_seqscan TO 'off'
- SET enable_bitmapscan TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
- SET jit TO 'off'
 AS $function$
-declare
-  v_operations jsonb[];
-  v_answers ledger_private.answer[];
-  v_at timestamptz;
-  v_key bigint;
 begin
-  perform ledger_private.assert_writable(p_tenant_id);
-  foreach v_key in array ledger_private.lock_keys(p_tenant_id, p_operations) loop
-    perform pg_advisory_xact_lock(v_key);
-  end loop;
-  v_operations := array(select e.operation from jsonb_array_elements(p_operations) with ordinality e (operation, n) order by e.n);
-  v_at := clock_timestamp();
-  v_answers := ledger_private.apply_batch(p_tenant_id, v_operations, v_at);
-  if p_atomic then
-    perform ledger_private.assert_all_ok(v_answers);
-  end if;
   return query
-    select
-      (a.ordinality - 1)::integer, a.status, a.code,
-      case a.status
-        when 'error' then a.result
-        else jsonb_build_object('pool_id', a.pool_id, 'seq', a.seq) || coalesce(a.result, '{}')
-      end
-    from unnest(v_answers) with ordinality a
-    order by a.ordinality;
+    select a.position, a.status, a.code, a.result
+    from jsonb_to_recordset(ledger.apply_as_json(p_tenant_id, p_operations, p_atomic))
+      a ("position" integer, status text, code text, result jsonb)
+    order by a.position;
 end;
 $function$;
 alter function ledger.apply(text,jsonb,boolean) owner to ledger_owner;
 comment on function ledger.apply(text,jsonb,boolean) is 'Applies an ordered batch of operations; one answer per operation.';
 grant execute on function ledger.apply(text,jsonb,boolean) to ledger_admin;
 grant execute on function ledger.apply(text,jsonb,boolean) to ledger_writer;
+
+CREATE OR REPLACE FUNCTION ledger.apply_as_json(p_tenant_id text, p_operations jsonb, p_atomic boolean DEFAULT false)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_answers ledger_private.answer[];
+begin
+  perform ledger_private.assert_writable(p_tenant_id);
+  if jsonb_typeof(p_operations) = 'array' and jsonb_array_length(p_operations) = 1 then
+    v_answers := array[ledger_private.perform_alone(p_tenant_id, p_operations -> 0, clock_timestamp())];
+  else
+    perform ledger_private.lock_all(p_tenant_id, p_operations);
+    v_answers := ledger_private.apply_batch(
+      p_tenant_id, array(select e.operation from jsonb_array_elements(p_operations) with ordinality e (operation, n) order by e.n), clock_timestamp()
+    );
+  end if;
+  if p_atomic then
+    perform ledger_private.assert_all_ok(v_answers);
+  end if;
+  return (
+    select coalesce(
+      jsonb_agg(
+        jsonb_build_object('position', a.ordinality - 1, 'status', a.status, 'code', a.code, 'result', case a.status
+          when 'error' then a.result
+          else jsonb_build_object('pool_id', a.pool_id, 'seq', a.seq) || coalesce(a.result, '{}')
+        end)
+        order by a.ordinality
+      ),
+      '[]'
+    )
+    from unnest(v_answers) with ordinality a
+  );
+end;
+$function$;
+alter function ledger.apply_as_json(text,jsonb,boolean) owner to ledger_owner;
+comment on function ledger.apply_as_json(text,jsonb,boolean) is 'ledger.apply with its answers as one JSON array, as ledger.submit gives them.';
+grant execute on function ledger.apply_as_json(text,jsonb,boolean) to ledger_admin;
+grant execute on function ledger.apply_as_json(text,jsonb,boolean) to ledger_writer;
 
 CREATE OR REPLACE FUNCTION ledger.apply_one(p_tenant_id text, p_operation jsonb)
  RETURNS jsonb
@@ -666,11 +889,97 @@ comment on function ledger.apply_one(text,jsonb) is 'Applies one operation; rais
 grant execute on function ledger.apply_one(text,jsonb) to ledger_admin;
 grant execute on function ledger.apply_one(text,jsonb) to ledger_writer;
 
+CREATE OR REPLACE PROCEDURE ledger.archive_run(IN p_tenant_id text, IN p_run_id text, IN p_heads jsonb, IN p_export_digest text, INOUT p_result jsonb DEFAULT NULL::jsonb)
+ LANGUAGE plpgsql
+AS $procedure$
+declare
+  v_moved bigint := 0;
+  v_after bigint;
+  v_more boolean := true;
+  v_some record;
+begin
+  while v_more loop
+    commit; -- inside a transaction block this fails, before anything is moved
+    set transaction isolation level read committed;
+    select s.moved, s.next_after, s.more into v_some from ledger.archive_some(p_tenant_id, p_run_id, p_heads, p_export_digest, v_after) s;
+    v_moved := v_moved + v_some.moved;
+    v_after := v_some.next_after;
+    v_more := v_some.more;
+  end loop;
+  p_result := pg_catalog.jsonb_build_object('moved', v_moved);
+end;
+$procedure$;
+alter procedure ledger.archive_run(text,text,jsonb,text,jsonb) owner to ledger_owner;
+comment on procedure ledger.archive_run(text,text,jsonb,text,jsonb) is 'Moves the journal of a closed run to the archive, as an export holds it, in short transactions.';
+grant execute on procedure ledger.archive_run(text,text,jsonb,text,jsonb) to ledger_admin;
+
+CREATE OR REPLACE FUNCTION ledger.archive_some(p_tenant_id text, p_run_id text, p_heads jsonb, p_export_digest text, p_after bigint DEFAULT NULL::bigint)
+ RETURNS TABLE(moved bigint, next_after bigint, more boolean)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_most constant bigint := 10000;
+  v_pools text[];
+  v_misfit jsonb;
+  v_pool record;
+  v_first bigint;
+  v_last bigint;
+begin
+  perform ledger_private.assert_tenant(p_tenant_id);
+  perform ledger_private.assert_read_committed('CALL ledger.archive_run(...)');
+  v_pools := ledger_private.pools_of_run(p_tenant_id, p_run_id);
+  if cardinality(v_pools) = 0 then
+    perform ledger_private.raise_error('LG003', jsonb_build_object('path', 'p_run_id', 'rule', 'is no run'));
+  end if;
+  v_misfit := ledger_private.misfit_of_archiving(p_tenant_id, v_pools, p_heads, p_export_digest);
+  if v_misfit is not null then
+    perform ledger_private.raise_error('LG001', v_misfit);
+  end if;
+  moved := 0;
+  more := true;
+  next_after := p_after;
+  for v_pool in
+    select i.pool_id, ledger_private.lock_key(p_tenant_id, i.pool_id) as lock_key
+    from unnest(v_pools) i (pool_id)
+    where p_after is null or ledger_private.lock_key(p_tenant_id, i.pool_id) > p_after
+    order by 2
+  loop
+    perform pg_advisory_xact_lock(v_pool.lock_key);
+    v_first := 1 + (
+      select coalesce(max(a.last_seq), 0) from ledger_private.archives a where a.tenant_id = p_tenant_id and a.pool_id = v_pool.pool_id
+    );
+    v_last := least((p_heads ->> v_pool.pool_id)::bigint, v_first + v_most - moved - 1);
+    if v_last >= v_first then
+      perform ledger_private.move_events(ledger_private.find_pool(p_tenant_id, v_pool.pool_id), v_first, v_last, p_run_id, p_export_digest);
+      moved := moved + v_last - v_first + 1;
+    end if;
+    if moved >= v_most then
+      return next;
+      return;
+    end if;
+    next_after := v_pool.lock_key;
+  end loop;
+  more := false;
+  return next;
+end;
+$function$;
+alter function ledger.archive_some(text,text,jsonb,text,bigint) owner to ledger_owner;
+comment on function ledger.archive_some(text,text,jsonb,text,bigint) is 'Moves some events of a closed run to the archive; one step of ledger.archive_run.';
+grant execute on function ledger.archive_some(text,text,jsonb,text,bigint) to ledger_admin;
+
 CREATE OR REPLACE FUNCTION ledger.balance_at(p_tenant_id text, p_pool_id text, p_at timestamp with time zone, p_by text DEFAULT 'recorded'::text)
  RETURNS TABLE(tenant_id text, pool_id text, channel text, unit text, capped boolean, total numeric, free numeric, reserved numeric, committed numeric, uncertain numeric)
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET max_parallel_workers_per_gather TO '0'
 AS $function$
 declare
   v_missing constant text := case when p_pool_id is null then 'p_pool_id' when p_at is null then 'p_at' end;
@@ -701,7 +1010,7 @@ begin
           as remainder
     ) r
     where p.tenant_id = p_tenant_id and p.pool_id = p_pool_id and exists (
-      select from ledger_private.journal o
+      select from ledger_private.history o
       where o.tenant_id = p.tenant_id and o.pool_id = p.pool_id and o.seq = 1
         and case when p_by = 'effective' then o.effective_at else o.recorded_at end <= p_at
     )
@@ -804,6 +1113,9 @@ begin
     perform ledger_private.raise_error('LG001', jsonb_build_object('path', 'p_tenant_id', 'rule', ledger_private.rule_text('id') || ', not *'));
   elsif jsonb_typeof(p_settings) is distinct from 'object' then
     perform ledger_private.raise_error('LG001', '{"path": "p_settings", "rule": "must be an object"}');
+  elsif p_settings ? 'replay_days'
+    and not (jsonb_typeof(p_settings -> 'replay_days') = 'number' and p_settings ->> 'replay_days' ~ '^[1-9][0-9]{0,4}$') then
+    perform ledger_private.raise_error('LG001', '{"path": "p_settings.replay_days", "rule": "must be a whole number from 1 to 99999"}');
   end if;
   insert into ledger_private.tenants (tenant_id, settings) values (p_tenant_id, p_settings) on conflict do nothing;
 end;
@@ -950,14 +1262,14 @@ begin
       from unnest(v_pools, v_after, v_heads) p (pool_id, after, head)
       cross join lateral (
         select least(p.head, p.after + p_limit, (
-          select k.seq - 1 from ledger_private.journal k
+          select k.seq - 1 from ledger_private.history k
           where k.tenant_id = p_tenant_id and k.pool_id = p.pool_id and k.seq > p.after and k.seq <= p.after + p_limit
             and k.recorded_at > v_until
           order by k.seq limit 1
         )) as last
       ) e
       cross join lateral (
-        select k.seq, k.recorded_at from ledger_private.journal k
+        select k.seq, k.recorded_at from ledger_private.history k
         where k.tenant_id = p_tenant_id and k.pool_id = p.pool_id and k.seq > p.after and k.seq <= e.last
         offset 0
       ) j
@@ -1018,6 +1330,26 @@ alter procedure ledger.lock_pools(text,text[]) owner to ledger_owner;
 comment on procedure ledger.lock_pools(text,text[]) is 'Takes the locks of a serializable transaction over these pools before it begins; ledger.take_over hands them to it.';
 grant execute on procedure ledger.lock_pools(text,text[]) to ledger_admin;
 grant execute on procedure ledger.lock_pools(text,text[]) to ledger_writer;
+
+CREATE OR REPLACE FUNCTION ledger.locks_for(p_tenant_id text, p_operations jsonb)
+ RETURNS bigint[]
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET jit TO 'off'
+AS $function$
+begin
+  perform ledger_private.assert_tenant(p_tenant_id);
+  return ledger_private.lock_keys(p_tenant_id, p_operations);
+end;
+$function$;
+alter function ledger.locks_for(text,jsonb) owner to ledger_owner;
+comment on function ledger.locks_for(text,jsonb) is 'The advisory keys a batch of operations locks, in lock order.';
+grant execute on function ledger.locks_for(text,jsonb) to ledger_admin;
+grant execute on function ledger.locks_for(text,jsonb) to ledger_writer;
 
 CREATE OR REPLACE FUNCTION ledger.locks_of(p_tenant_id text, p_pool_ids text[])
  RETURNS bigint[]
@@ -1161,6 +1493,75 @@ grant execute on function ledger.price_of(jsonb,timestamp with time zone,numeric
 grant execute on function ledger.price_of(jsonb,timestamp with time zone,numeric,numeric,numeric,numeric,numeric,numeric) to ledger_auditor;
 grant execute on function ledger.price_of(jsonb,timestamp with time zone,numeric,numeric,numeric,numeric,numeric,numeric) to ledger_writer;
 
+CREATE OR REPLACE PROCEDURE ledger.prune(IN p_tenant_id text, IN p_older_than interval DEFAULT NULL::interval, IN p_from bigint DEFAULT 0, IN p_blocks bigint DEFAULT NULL::bigint, INOUT p_result jsonb DEFAULT NULL::jsonb)
+ LANGUAGE plpgsql
+AS $procedure$
+declare
+  v_step constant bigint := 256;
+  v_block bigint := p_from;
+  v_pruned bigint := 0;
+  v_some record;
+begin
+  loop
+    commit; -- inside a transaction block this fails, before anything is deleted
+    set transaction isolation level read committed;
+    select s.pruned, s.next_block into v_some from ledger.prune_some(p_tenant_id, p_older_than, v_block, v_step) s;
+    v_pruned := v_pruned + v_some.pruned;
+    v_block := v_some.next_block;
+    exit when v_block is null or v_block >= p_from + p_blocks;
+  end loop;
+  p_result := pg_catalog.jsonb_build_object('pruned', v_pruned, 'next_block', v_block);
+end;
+$procedure$;
+alter procedure ledger.prune(text,interval,bigint,bigint,jsonb) owner to ledger_owner;
+comment on procedure ledger.prune(text,interval,bigint,bigint,jsonb) is 'Deletes operations older than the replay window, in short transactions; null = all tenants.';
+grant execute on procedure ledger.prune(text,interval,bigint,bigint,jsonb) to ledger_admin;
+
+CREATE OR REPLACE FUNCTION ledger.prune_some(p_tenant_id text, p_older_than interval DEFAULT NULL::interval, p_from bigint DEFAULT 0, p_blocks bigint DEFAULT 256)
+ RETURNS TABLE(pruned bigint, next_block bigint)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_now constant timestamptz := clock_timestamp();
+  v_end constant bigint := pg_relation_size('ledger_private.operations') / current_setting('block_size')::bigint;
+  v_to constant bigint := least(p_from + p_blocks, v_end);
+  v_path constant text := case
+    when p_older_than < interval '1 day' then 'p_older_than'
+    when p_from is null or p_from < 0 then 'p_from'
+    when p_blocks is null or p_blocks < 1 then 'p_blocks'
+  end;
+begin
+  if p_tenant_id is not null then
+    perform ledger_private.assert_tenant(p_tenant_id);
+  end if;
+  if v_path is not null then
+    perform ledger_private.raise_error('LG001', jsonb_build_object('path', v_path, 'rule', case v_path
+      when 'p_older_than' then 'must be a day at least: a call whose answer was lost asks for it again'
+      when 'p_from' then 'must be a whole number from 0'
+      else 'must be a whole number from 1'
+    end));
+  end if;
+  perform ledger_private.assert_read_committed('CALL ledger.prune(...)');
+  perform pg_advisory_xact_lock(hashtextextended('agent-ledger/prune', 0));
+  delete from ledger_private.operations o
+  using ledger_private.tenants t
+  where o.ctid >= format('(%s,0)', p_from)::tid and o.ctid < format('(%s,0)', v_to)::tid
+    and t.tenant_id = o.tenant_id and t.tenant_id = coalesce(p_tenant_id, t.tenant_id)
+    and o.at < v_now - coalesce(p_older_than, ledger_private.replay_window(t.settings));
+  get diagnostics pruned = row_count;
+  next_block := case when v_to < v_end then v_to end;
+  return next;
+end;
+$function$;
+alter function ledger.prune_some(text,interval,bigint,bigint) owner to ledger_owner;
+comment on function ledger.prune_some(text,interval,bigint,bigint) is 'Deletes operations older than the replay window from one stretch of the table; one step of ledger.prune.';
+grant execute on function ledger.prune_some(text,interval,bigint,bigint) to ledger_admin;
+
 CREATE OR REPLACE FUNCTION ledger.put_blob(p_tenant_id text, p_body bytea)
  RETURNS text
  LANGUAGE plpgsql
@@ -1290,15 +1691,20 @@ AS $procedure$
 declare
   v_keys bigint[];
   v_key bigint;
+  v_waited boolean;
 begin
   loop
     commit; -- inside a transaction block this fails, before anything is locked
     set transaction isolation level read committed;
-    v_keys := array(select distinct p.lock_key from ledger.pools_of(p_tenant_id, p_operations) p order by 1);
+    v_keys := ledger.locks_for(p_tenant_id, p_operations);
+    v_waited := false;
     foreach v_key in array v_keys loop
-      perform pg_catalog.pg_advisory_xact_lock(v_key);
+      if not pg_catalog.pg_try_advisory_xact_lock(v_key) then
+        v_waited := true;
+        perform pg_catalog.pg_advisory_xact_lock(v_key);
+      end if;
     end loop;
-    exit when v_keys operator(pg_catalog.@>) array(select p.lock_key from ledger.pools_of(p_tenant_id, p_operations) p);
+    exit when not v_waited or v_keys operator(pg_catalog.@>) ledger.locks_for(p_tenant_id, p_operations);
   end loop;
   foreach v_key in array v_keys loop
     perform pg_catalog.pg_advisory_lock(v_key);
@@ -1311,10 +1717,7 @@ begin
   foreach v_key in array v_keys loop
     perform pg_catalog.pg_advisory_unlock(v_key);
   end loop;
-  p_results := (
-    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(a) order by a.position), '[]')
-    from ledger.apply(p_tenant_id, p_operations, coalesce(p_atomic, false)) a
-  );
+  p_results := ledger.apply_as_json(p_tenant_id, p_operations, coalesce(p_atomic, false));
 end;
 $procedure$;
 alter procedure ledger.submit(text,jsonb,boolean,jsonb) owner to ledger_owner;
@@ -1390,46 +1793,20 @@ CREATE OR REPLACE FUNCTION ledger_private.apply_batch(p_tenant_id text, p_operat
 AS $function$
 declare
   v_size constant integer := cardinality(p_operations);
-  v_places tid[] := ledger_private.claim(p_tenant_id, p_operations, p_at);
   v_answers ledger_private.answer[] := '{}';
-  v_folded ledger_private.answer[];
-  v_answer ledger_private.answer;
-  v_kept integer := 0;
   v_next integer := 1;
-  v_until integer;
   v_stops integer := 0;
 begin
   while v_next <= v_size loop
-    v_until := v_next;
-    while v_until <= v_size and v_stops < 8 and v_places[v_until] is not null and ledger_private.foldable(p_operations[v_until]) loop
-      v_until := v_until + 1;
-    end loop;
-    if v_until - v_next > 1 then
-      v_folded := ledger_private.fold(p_tenant_id, p_operations[v_next:v_until - 1], p_at);
-      v_answers := v_answers || v_folded;
-      v_next := v_next + cardinality(v_folded);
-      continue when v_next = v_until;
-      v_stops := case when cardinality(v_folded) < v_until - v_next then v_stops + 1 else 0 end;
+    if v_size - v_next >= 3 and v_stops < 8 then
+      v_answers := v_answers || ledger_private.fold(p_tenant_id, p_operations[v_next:], p_at);
+      v_next := cardinality(v_answers) + 1;
+      exit when v_next > v_size;
+      v_stops := v_stops + 1;
     end if;
-
-    if v_places[v_next] is null or p_operations[v_next] ->> 'op' = 'correct' then
-      perform ledger_private.keep(
-        p_operations[v_kept + 1:v_next - 1], v_places[v_kept + 1:v_next - 1], v_answers[v_kept + 1:v_next - 1]
-      );
-      v_kept := v_next - 1;
-    end if;
-    v_answer := null;
-    if v_places[v_next] is null and ledger_private.fits('id', p_operations[v_next] -> 'operation_id') then
-      v_places[v_next] := (ledger_private.claim(p_tenant_id, array[p_operations[v_next]], p_at))[1];
-      v_answer := case when v_places[v_next] is null then ledger_private.replay(p_tenant_id, p_operations[v_next]) end;
-    end if;
-    if v_answer.status is null then
-      v_answer := ledger_private.perform(p_tenant_id, p_operations[v_next], p_at);
-    end if;
-    v_answers := v_answers || v_answer;
+    v_answers := v_answers || ledger_private.perform_alone(p_tenant_id, p_operations[v_next], p_at);
     v_next := v_next + 1;
   end loop;
-  perform ledger_private.keep(p_operations[v_kept + 1:v_size], v_places[v_kept + 1:v_size], v_answers[v_kept + 1:v_size]);
   return v_answers;
 end;
 $function$;
@@ -1447,7 +1824,7 @@ begin
   if v_event.kind <> 'expired' then
     return v_event;
   end if;
-  select j.* into v_late from ledger_private.journal j
+  select j.* into v_late from ledger_private.history j
   where j.tenant_id = v_event.tenant_id and j.pool_id = v_event.pool_id and j.corrects_seq = v_event.seq and j.outcome is not null
   limit 1;
   if v_late.seq is not null then
@@ -1500,14 +1877,36 @@ end;
 $function$;
 alter function ledger_private.assert_arms(jsonb,text,text) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.assert_read_committed(p_hint text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'runs in read committed only',
+      hint = p_hint;
+  end if;
+end;
+$function$;
+alter function ledger_private.assert_read_committed(text) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.assert_tenant(p_tenant_id text)
  RETURNS void
  LANGUAGE plpgsql
  STABLE
 AS $function$
 declare
-  v_mine constant text := ledger.caller_tenant();
+  v_mine text;
 begin
+  -- only tenants that exist are bound to
+  perform from ledger_private.role_bindings b where b.tenant_id = p_tenant_id and b.role_name = session_user and p_tenant_id <> '*';
+  if found then
+    return;
+  end if;
+  v_mine := ledger.caller_tenant();
   if v_mine is null or (v_mine <> '*' and v_mine is distinct from p_tenant_id) then
     perform ledger_private.raise_error('LG009', jsonb_build_object('role', session_user), 'an administrator binds roles with ledger.bind_role');
   elsif not exists (select from ledger_private.tenants t where t.tenant_id = p_tenant_id) then
@@ -1565,6 +1964,203 @@ end;
 $function$;
 alter function ledger_private.book(ledger_private.pools,ledger_private.journal,ledger_private.move[],integer,integer,integer,timestamp with time zone) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.book_plainly(p_tenant_id text, p_operation jsonb, p_priced jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_spend constant jsonb := p_priced -> 'spend';
+  v_ends constant boolean := p_operation ->> 'op' = 'settle';
+  v_node_id text;
+  v_place tid; -- of the node
+  v_pool_id text;
+  v_run_id text;
+  v_tags jsonb;
+  v_token_charge text;
+  v_budget jsonb;
+  v_tokens_held numeric := 0;
+  v_iterations_held numeric := 0;
+  v_usd_held numeric := 0;
+  v_tokens numeric;
+  v_iterations constant numeric := v_spend -> 'iterations';
+  v_usd numeric := v_spend ->> 'usd';
+  v_uncertain_usd numeric := 0;
+  v_tokens_unknown integer := 0;
+  v_usd_unknown integer := 0;
+  v_sign integer;
+  v_moved integer;
+  v_seq bigint;
+  v_usage ledger_private.usage;
+begin
+  if v_ends then
+    select
+      n.node_id, n.ctid, p.pool_id, p.run_id, n.tags, p.token_charge, n.budget,
+      coalesce((n.hold -> 'tokens')::numeric, 0), coalesce((n.hold -> 'iterations')::numeric, 0), coalesce((n.hold -> 'usd')::numeric, 0)
+    into v_node_id, v_place, v_pool_id, v_run_id, v_tags, v_token_charge, v_budget, v_tokens_held, v_iterations_held, v_usd_held
+    from ledger_private.nodes n
+    cross join lateral (
+      select p.* from ledger_private.pools p where p.tenant_id = p_tenant_id and p.pool_id = n.parent_node_id limit 1
+    ) p
+    where n.tenant_id = p_tenant_id and n.node_id = p_operation ->> 'node_id' and not n.driver and n.ended_at is null
+      and p.state <> 'closed' and p.payers is null and n.hold - '{tokens,iterations,usd}'::text[] = '{}';
+  else
+    select p.pool_id, p.pool_id, p.run_id, p.tags, p.token_charge into v_node_id, v_pool_id, v_run_id, v_tags, v_token_charge
+    from ledger_private.pools p
+    where p.tenant_id = p_tenant_id and p.pool_id = p_operation ->> 'pool_id' and p.state <> 'closed' and p.payers is null;
+  end if;
+  if v_pool_id is null then
+    return null;
+  end if;
+  v_tokens := (v_spend -> 'input_tokens')::numeric + (v_spend -> 'output_tokens')::numeric;
+  if v_token_charge = 'uncached' then
+    v_tokens := v_tokens - coalesce((v_spend -> 'cache_read_tokens')::numeric, 0);
+  end if;
+  if v_spend -> 'usd_known' = 'false' then
+    v_usd := coalesce(v_usd, ledger_private.amount(v_budget -> 'usd'));
+    v_uncertain_usd := v_usd;
+    v_usd_unknown := 1;
+    if v_usd is null then
+      return null;
+    end if;
+  end if;
+  if v_spend -> 'tokens_known' = 'false' then
+    v_tokens_unknown := 1;
+  end if;
+  perform pg_advisory_xact_lock(ledger_private.lock_key(p_tenant_id, v_pool_id));
+
+  -- what turns out late is taken back by the same statements: in a subtransaction a row that was written would still count as read
+  foreach v_sign in array '{1,-1}'::integer[] loop
+    update ledger_private.channels c
+    set reserved = c.reserved - v_sign * d.held, committed = c.committed + v_sign * d.spent, free = c.free + v_sign * (d.held - d.spent),
+      uncertain = c.uncertain + v_sign * d.uncertain, unknown = c.unknown + v_sign * d.unknown
+    from (
+      values
+        ('tokens', v_tokens_held, v_tokens, 0, v_tokens_unknown),
+        ('iterations', v_iterations_held, v_iterations, 0, 0),
+        ('usd', v_usd_held, v_usd, v_uncertain_usd, v_usd_unknown)
+    ) d (channel, held, spent, uncertain, unknown)
+    cross join lateral (
+      select k.ctid as place from ledger_private.channels k
+      where k.tenant_id = p_tenant_id and k.pool_id = v_pool_id and k.channel = d.channel and k.seals = 0
+      limit 1
+    ) k
+    where d.held + d.spent + d.unknown > 0 and c.ctid = k.place;
+    get diagnostics v_moved = row_count;
+
+    update ledger_private.pool_heads h
+    set seq = h.seq + v_sign, open_holds = h.open_holds - v_sign * v_ends::integer, undelivered = h.undelivered + v_sign * v_ends::integer
+    where h.tenant_id = p_tenant_id and h.pool_id = v_pool_id
+    returning h.seq into strict v_seq;
+    if v_sign < 0 then
+      return null;
+    end if;
+
+    continue when v_moved < (v_tokens + v_tokens_held + v_tokens_unknown > 0)::integer + (v_iterations + v_iterations_held > 0)::integer
+      + (v_usd + v_usd_held + v_usd_unknown > 0)::integer; -- a row is sealed
+    insert into ledger_private.operations (tenant_id, operation_id, digest, pool_id, seq, at)
+    values (p_tenant_id, p_operation ->> 'operation_id', ledger_private.digest_of(p_operation), v_pool_id, v_seq, p_at)
+    on conflict do nothing;
+    exit when found;
+  end loop;
+
+  if v_ends then
+    update ledger_private.nodes n
+    set status = p_operation ->> 'outcome', terminal_seq = v_seq, ended_at = p_at, verdict = p_operation -> 'verdict',
+      out_ref = p_operation ->> 'out_ref', reason = p_operation ->> 'reason', infra = (p_operation -> 'infra')::boolean
+    where n.ctid = v_place;
+  end if;
+
+  insert into ledger_private.journal (
+    tenant_id, pool_id, seq, kind, operation_id, recorded_at, effective_at, run_id, node_id, tags,
+    provider, model, provider_request_id, purpose, turn, tool_calls, detail, outcome, verdict, out_ref, reason, infra,
+    iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
+    cache_write_1h_tokens, reasoning_tokens, charged_tokens,
+    usd, ms, uncertain_usd, tokens_known, usd_known, tokens_held, tokens_spent, tokens_unknown,
+    iterations_held, iterations_spent, usd_held, usd_spent, usd_uncertain, usd_unknown
+  ) values (
+    p_tenant_id, v_pool_id, v_seq, case when v_ends then 'settled' else 'metered' end, p_operation ->> 'operation_id', p_at,
+    coalesce((p_operation ->> 'effective_at')::timestamptz, p_at), v_run_id, v_node_id, ledger_private.tags_of(v_tags, p_operation -> 'tags'),
+    p_operation ->> 'provider', p_operation ->> 'model', p_operation ->> 'provider_request_id', p_operation ->> 'purpose',
+    (p_operation -> 'turn')::integer, p_operation -> 'tool_calls', ledger_private.detail_of(p_priced),
+    p_operation ->> 'outcome', p_operation -> 'verdict', p_operation ->> 'out_ref', p_operation ->> 'reason', (p_operation -> 'infra')::boolean,
+    v_iterations, (v_spend -> 'input_tokens')::numeric, (v_spend -> 'output_tokens')::numeric,
+    nullif((v_spend -> 'cache_read_tokens')::numeric, 0), nullif((v_spend -> 'cache_write_tokens')::numeric, 0),
+    nullif((v_spend -> 'cache_write_1h_tokens')::numeric, 0), nullif((v_spend -> 'reasoning_tokens')::numeric, 0), v_tokens,
+    v_usd, nullif((v_spend -> 'ms')::numeric, 0), nullif(v_uncertain_usd, 0), v_tokens_unknown = 0, v_usd_unknown = 0,
+    -nullif(v_tokens_held, 0), nullif(v_tokens, 0), nullif(v_tokens_unknown, 0),
+    -nullif(v_iterations_held, 0), nullif(v_iterations, 0),
+    -nullif(v_usd_held, 0), nullif(v_usd, 0), nullif(v_uncertain_usd, 0), nullif(v_usd_unknown, 0)
+  );
+  if not v_ends then
+    return row('ok', null, null, v_pool_id, v_seq)::ledger_private.answer;
+  end if;
+  v_usage := row(
+    v_iterations, (v_spend -> 'input_tokens')::numeric, (v_spend -> 'output_tokens')::numeric, coalesce((v_spend -> 'cache_read_tokens')::numeric, 0),
+    coalesce((v_spend -> 'cache_write_tokens')::numeric, 0), coalesce((v_spend -> 'reasoning_tokens')::numeric, 0), v_tokens, v_usd,
+    coalesce((v_spend -> 'ms')::numeric, 0), 0, 0, v_uncertain_usd, v_tokens_unknown = 0, v_usd_unknown = 0, null, v_tokens_unknown, 0,
+    v_usd_unknown, 0, coalesce((v_spend -> 'cache_write_1h_tokens')::numeric, 0)
+  );
+  return row('ok', null, ledger_private.ending_json(v_usage, v_budget), v_pool_id, v_seq)::ledger_private.answer;
+end;
+$function$;
+alter function ledger_private.book_plainly(text,jsonb,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.book_steps(p_tenant_id text, p_steps ledger_private.step[], p_seqs bigint[], p_node_ids text[], p_drawn ledger_private.drawn[], p_at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if exists (select from unnest(p_steps) s where s.place is not null) then
+    update ledger_private.nodes k
+    set status = case s.op when 'settle' then s.operation ->> 'outcome' when 'cancel' then 'cancelled' else 'dispatched' end,
+      dispatched_at = case when s.op = 'dispatch' then p_at else k.dispatched_at end,
+      ended_at = case when s.op <> 'dispatch' then p_at end, terminal_seq = case when s.op <> 'dispatch' then p_seqs[s.n] end,
+      verdict = s.operation -> 'verdict', out_ref = s.operation ->> 'out_ref', reason = s.operation ->> 'reason',
+      infra = (s.operation -> 'infra')::boolean
+    from unnest(p_steps) s
+    where k.ctid = s.place;
+  end if;
+  if p_drawn is not null then
+    insert into ledger_private.journal (
+      tenant_id, pool_id, seq, kind, operation_id, recorded_at, effective_at, run_id, node_id, source_pool_id, source_seq,
+      tokens_spent, tokens_unknown, iterations_spent, usd_spent, usd_uncertain, usd_unknown
+    )
+    select
+      p_tenant_id, d.pool_id, d.seq, 'drawn', p_steps[d.n].operation_id, p_at, p_steps[d.n].effective_at, p.run_id, p_steps[d.n].node_id,
+      p_steps[d.n].pool_id, p_seqs[d.n], nullif(d.tokens_spent, 0), nullif(d.tokens_unknown, 0), nullif(d.iterations_spent, 0),
+      nullif(d.usd_spent, 0), nullif(d.usd_uncertain, 0), nullif(d.usd_unknown, 0)
+    from unnest(p_drawn) d
+    cross join lateral (
+      select p.run_id from ledger_private.pools p where p.tenant_id = p_tenant_id and p.pool_id = d.pool_id limit 1
+    ) p;
+  end if;
+  insert into ledger_private.journal (
+    tenant_id, pool_id, seq, kind, operation_id, recorded_at, effective_at, run_id, node_id, tags,
+    provider, model, provider_request_id, purpose, turn, tool_calls, detail, outcome, verdict, out_ref, reason, infra,
+    iterations, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, reasoning_tokens, charged_tokens,
+    usd, ms, uncertain_usd, tokens_known, usd_known,
+    tokens_held, tokens_spent, tokens_unknown, iterations_held, iterations_spent, usd_held, usd_spent, usd_uncertain, usd_unknown, usd_seals
+  )
+  select
+    p_tenant_id, s.pool_id, p_seqs[s.n],
+    case s.op when 'meter' then 'metered' when 'spawn' then 'spawned' when 'settle' then 'settled' when 'cancel' then 'cancelled' else 'dispatched'
+    end,
+    s.operation_id, p_at, s.effective_at, s.run_id, coalesce(p_node_ids[s.n], s.node_id), s.tags,
+    s.operation ->> 'provider', s.operation ->> 'model', s.operation ->> 'provider_request_id', s.operation ->> 'purpose',
+    (s.operation ->> 'turn')::integer, s.operation -> 'tool_calls', ledger_private.detail_of(s.priced),
+    case s.op when 'cancel' then 'cancelled' else s.operation ->> 'outcome' end, s.operation -> 'verdict', s.operation ->> 'out_ref',
+    s.operation ->> 'reason', (s.operation -> 'infra')::boolean,
+    s.iterations, s.input_tokens, s.output_tokens, nullif(s.cache_read_tokens, 0), nullif(s.cache_write_tokens, 0),
+    nullif(s.cache_write_1h_tokens, 0), nullif(s.reasoning_tokens, 0), s.charged_tokens, s.usd, nullif(s.ms, 0), nullif(s.uncertain_usd, 0),
+    case when s.charged_tokens is not null then s.tokens_unknown = 0 end, case when s.charged_tokens is not null then s.usd_unknown = 0 end,
+    nullif(s.tokens_held, 0), nullif(s.charged_tokens, 0), nullif(s.tokens_unknown, 0), nullif(s.iterations_held, 0), nullif(s.iterations, 0),
+    nullif(s.usd_held, 0), nullif(s.usd, 0), nullif(s.uncertain_usd, 0), nullif(s.usd_unknown, 0),
+    case when s.usd is null and s.usd_unknown > 0 then 1 end
+  from unnest(p_steps) s;
+end;
+$function$;
+alter function ledger_private.book_steps(text,ledger_private.step[],bigint[],text[],ledger_private.drawn[],timestamp with time zone) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.booked_resources(p_event ledger_private.journal)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -1582,7 +2178,7 @@ begin
       from (
         select p_event.resources
         union all
-        select j.resources from ledger_private.journal j
+        select j.resources from ledger_private.history j
         where j.tenant_id = p_event.tenant_id and j.pool_id = p_event.pool_id and j.corrects_seq = p_event.seq
       ) b
       cross join lateral jsonb_each(b.resources) e
@@ -1603,7 +2199,7 @@ declare
   v_more ledger_private.usage;
 begin
   if not exists (
-    select from ledger_private.journal j
+    select from ledger_private.history j
     where j.tenant_id = p_event.tenant_id and j.pool_id = p_event.pool_id and j.corrects_seq = p_event.seq
   ) then
     return v;
@@ -1616,7 +2212,7 @@ begin
     coalesce(sum(j.tokens_unknown), 0), coalesce(sum(j.iterations_unknown), 0), coalesce(sum(j.usd_unknown), 0), coalesce(sum(j.usd_seals), 0),
     coalesce(sum(j.cache_write_1h_tokens), 0)
   into v_more
-  from ledger_private.journal j
+  from ledger_private.history j
   where j.tenant_id = p_event.tenant_id and j.pool_id = p_event.pool_id and j.corrects_seq = p_event.seq;
 
   return row(
@@ -1743,43 +2339,66 @@ end;
 $function$;
 alter function ledger_private.charged_json(jsonb) owner to ledger_owner;
 
-CREATE OR REPLACE FUNCTION ledger_private.claim(p_tenant_id text, p_operations jsonb[], p_at timestamp with time zone)
- RETURNS tid[]
+CREATE OR REPLACE FUNCTION ledger_private.claim(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS tid
  LANGUAGE plpgsql
 AS $function$
 declare
-  v_places tid[];
   v_place tid;
 begin
-  if cardinality(p_operations) = 1 then
-    insert into ledger_private.operations (tenant_id, operation_id, digest, at)
-    select p_tenant_id, p_operations[1] ->> 'operation_id', ledger_private.digest_of(p_operations[1]), p_at
-    where ledger_private.fits('id', p_operations[1] -> 'operation_id')
-    on conflict do nothing
-    returning ctid into v_place;
-    return array[v_place];
-  end if;
-  with asked as (
-    select o.operation ->> 'operation_id' as operation_id, min(o.n) as n
-    from unnest(p_operations) with ordinality o (operation, n)
-    where ledger_private.fits('id', o.operation -> 'operation_id')
-    group by 1
-  ),
-  claimed as (
-    insert into ledger_private.operations (tenant_id, operation_id, digest, at)
-    select p_tenant_id, a.operation_id, ledger_private.digest_of(p_operations[a.n]), p_at from asked a
-    order by a.operation_id
+  insert into ledger_private.operations (tenant_id, operation_id, digest, at)
+  values (p_tenant_id, p_operation ->> 'operation_id', ledger_private.digest_of(p_operation), p_at)
+  on conflict do nothing
+  returning ctid into v_place;
+  return v_place;
+end;
+$function$;
+alter function ledger_private.claim(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.claim_steps(p_tenant_id text, p_steps ledger_private.step[], p_seqs bigint[], p_node_ids text[], p_at timestamp with time zone, OUT p_stop integer, OUT p_operations tid[], OUT p_nodes tid[])
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_ids text[];
+begin
+  with claimed as (
+    insert into ledger_private.operations (tenant_id, operation_id, digest, pool_id, seq, at)
+    select p_tenant_id, s.operation_id, ledger_private.digest_of(s.operation), s.pool_id, p_seqs[s.n], p_at
+    from unnest(p_steps) s
     on conflict do nothing
     returning operation_id, ctid as place
   )
-  select array_agg(c.place order by o.n) into v_places
-  from unnest(p_operations) with ordinality o (operation, n)
-  left join asked a on a.n = o.n
-  left join claimed c on c.operation_id = a.operation_id;
-  return v_places;
+  select array_agg(c.operation_id), array_agg(c.place) into v_ids, p_operations from claimed c;
+  if coalesce(cardinality(v_ids), 0) < cardinality(p_steps) then
+    p_stop := ledger_private.first_taken(array(select s.operation_id from unnest(p_steps) s order by s.n), v_ids);
+    return;
+  elsif p_node_ids is null then
+    return;
+  end if;
+
+  with made as (
+    insert into ledger_private.nodes (
+      tenant_id, node_id, parent_node_id, run_id, label, runtime, task_ref, budget, hold, tags, lease_at, spawned_at
+    )
+    select
+      p_tenant_id, p_node_ids[s.n], s.pool_id, s.run_id, s.operation ->> 'label', s.operation ->> 'runtime', s.operation ->> 'task_ref', s.budget,
+      jsonb_strip_nulls(jsonb_build_object(
+        'tokens', nullif(s.tokens_held, 0), 'iterations', nullif(s.iterations_held, 0), 'usd', nullif(s.usd_held, 0)
+      )),
+      s.tags, s.lease_at, p_at
+    from unnest(p_steps) s
+    where s.op = 'spawn'
+    on conflict do nothing
+    returning node_id, ctid as place
+  )
+  select array_agg(m.node_id), array_agg(m.place) into v_ids, p_nodes from made m;
+  if coalesce(cardinality(v_ids), 0) < cardinality(array_remove(p_node_ids, null)) then
+    p_stop := ledger_private.first_taken(p_node_ids, v_ids);
+  end if;
 end;
 $function$;
-alter function ledger_private.claim(text,jsonb[],timestamp with time zone) owner to ledger_owner;
+alter function ledger_private.claim_steps(text,ledger_private.step[],bigint[],text[],timestamp with time zone) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.correct_event(p_pool ledger_private.pools, p_booked ledger_private.journal, p_true ledger_private.usage, p_correction ledger_private.journal)
  RETURNS bigint
@@ -1867,19 +2486,15 @@ alter function ledger_private.correct_lines(ledger_private.pools,ledger_private.
 CREATE OR REPLACE FUNCTION ledger_private.detail_of(p_operation jsonb)
  RETURNS jsonb
  LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
+ STABLE PARALLEL SAFE
 RETURN CASE WHEN (NOT (p_operation ?| ARRAY['price_book'::text, 'tool_results'::text])) THEN (p_operation -> 'detail'::text) ELSE (jsonb_strip_nulls(jsonb_build_object('price_book', (p_operation -> 'price_book'::text), 'tool_results', (p_operation -> 'tool_results'::text))) || CASE WHEN (jsonb_typeof((p_operation -> 'detail'::text)) = 'object'::text) THEN (p_operation -> 'detail'::text) WHEN (p_operation ? 'detail'::text) THEN jsonb_build_object('detail', (p_operation -> 'detail'::text)) ELSE '{}'::jsonb END) END;
 alter function ledger_private.detail_of(jsonb) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.digest_of(p_operation jsonb)
  RETURNS bytea
- LANGUAGE plpgsql
- IMMUTABLE PARALLEL SAFE
-AS $function$
-begin
-  return sha256(convert_to((p_operation - 'operation_id')::text, 'UTF8'));
-end;
-$function$;
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN sha256(convert_to(((p_operation - 'operation_id'::text))::text, 'UTF8'::name));
 alter function ledger_private.digest_of(jsonb) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.digest_of_prices(p_prices ledger_private.prices[], p_source text)
@@ -2043,6 +2658,13 @@ end;
 $function$;
 alter function ledger_private.ended(ledger_private.nodes,text,bigint,jsonb,timestamp with time zone) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.ending_json(p_usage ledger_private.usage, p_budget jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN jsonb_build_object('spend', ledger_private.spend_json(p_usage), 'violations', CASE WHEN (((p_usage).resources IS NOT NULL) OR ((p_usage).charged_tokens > ((p_budget ->> 'tokens'::text))::numeric) OR ((p_usage).iterations > ((p_budget ->> 'iterations'::text))::numeric) OR ((p_usage).usd > ((p_budget ->> 'usd'::text))::numeric)) THEN ledger_private.violations(p_usage, p_budget) ELSE '[]'::jsonb END);
+alter function ledger_private.ending_json(ledger_private.usage,jsonb) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.enter(p_event ledger_private.journal, p_holds integer DEFAULT 0, p_children integer DEFAULT 0, p_ended integer DEFAULT 0, p_lease_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -2083,6 +2705,40 @@ end;
 $function$;
 alter function ledger_private.enter_spawned(ledger_private.pools,ledger_private.nodes,jsonb,timestamp with time zone) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.entries(p_steps ledger_private.step[])
+ RETURNS SETOF ledger_private.entry
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select *
+  from (
+    select
+      s.n, a.pool_id, a.pool_id <> s.pool_id, a.pool_id = s.pool_id or s.op <> 'spawn', s.op = 'spawn',
+      a.pool_id = s.pool_id and s.op in ('settle', 'cancel'), s.lease_at,
+      case when s.tokens_payer = a.pool_id then s.tokens_wanted end as tokens_wanted,
+      case when s.iterations_payer = a.pool_id then s.iterations_wanted end as iterations_wanted,
+      case when s.usd_payer = a.pool_id then s.usd_wanted end as usd_wanted,
+      case when a.pool_id = s.pool_id then s.tokens_held else 0 end as tokens_held,
+      case when a.pool_id = s.pool_id then s.iterations_held else 0 end as iterations_held,
+      case when a.pool_id = s.pool_id then s.usd_held else 0 end as usd_held,
+      case when a.pool_id = s.pool_id or s.tokens_payer = a.pool_id then coalesce(s.charged_tokens, 0) else 0 end as tokens_spent,
+      case when a.pool_id = s.pool_id or s.iterations_payer = a.pool_id then coalesce(s.iterations, 0) else 0 end as iterations_spent,
+      case when a.pool_id = s.pool_id or s.usd_payer = a.pool_id then coalesce(s.usd, 0) else 0 end as usd_spent,
+      case when a.pool_id = s.pool_id or s.usd_payer = a.pool_id then s.uncertain_usd else 0 end as usd_uncertain,
+      case when a.pool_id = s.pool_id or s.tokens_payer = a.pool_id then s.tokens_unknown else 0 end as tokens_unknown,
+      case when a.pool_id = s.pool_id or s.usd_payer = a.pool_id then s.usd_unknown else 0 end as usd_unknown
+    from unnest(p_steps) s
+    cross join lateral (select unnest(s.pool_id || s.payers) as pool_id) a
+    offset 0
+  ) e (
+    n, pool_id, drawn, booked, spawns, ends, lease_at, tokens_wanted, iterations_wanted, usd_wanted, tokens_held, iterations_held, usd_held,
+    tokens_spent, iterations_spent, usd_spent, usd_uncertain, tokens_unknown, usd_unknown
+  )
+  where not e.drawn or e.spawns or e.tokens_spent <> 0 or e.iterations_spent <> 0 or e.usd_spent <> 0 or e.tokens_unknown <> 0
+    or e.usd_unknown <> 0
+$function$;
+alter function ledger_private.entries(ledger_private.step[]) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.event(p_pool ledger_private.pools, p_kind text, p_operation jsonb, p_at timestamp with time zone)
  RETURNS ledger_private.journal
  LANGUAGE plpgsql
@@ -2112,7 +2768,7 @@ end;
 $function$;
 alter function ledger_private.event(ledger_private.pools,text,jsonb,timestamp with time zone) owner to ledger_owner;
 
-CREATE OR REPLACE FUNCTION ledger_private.event_booked_by(p_tenant_id text, p_operation_id text)
+CREATE OR REPLACE FUNCTION ledger_private.event_booked_by(p_tenant_id text, p_operation_id text, p_pool_id text DEFAULT NULL::text)
  RETURNS ledger_private.journal
  LANGUAGE plpgsql
  STABLE
@@ -2123,7 +2779,9 @@ declare
   v_event ledger_private.journal;
 begin
   select * into v_of from ledger_private.operations o where o.tenant_id = p_tenant_id and o.operation_id = p_operation_id;
-  if v_of.result ? 'expired' then
+  if v_of.operation_id is null then
+    v_event := ledger_private.event_in_pool(p_tenant_id, p_operation_id, p_pool_id);
+  elsif v_of.result ? 'expired' then
     v_leaves := array(
       select n
       from jsonb_array_elements(v_of.result -> 'expired') e
@@ -2137,7 +2795,7 @@ begin
   else
     v_event := ledger_private.find_event(p_tenant_id, v_of.pool_id, v_of.seq);
   end if;
-  if not coalesce(ledger_private.is_spend_event(v_event), false) then
+  if not coalesce(ledger_private.is_spend_event(v_event) and v_event.pool_id = coalesce(p_pool_id, v_event.pool_id), false) then
     return null;
   elsif v_event.corrects_seq is not null then
     return ledger_private.find_event(p_tenant_id, v_event.pool_id, v_event.corrects_seq);
@@ -2145,7 +2803,7 @@ begin
   return v_event;
 end;
 $function$;
-alter function ledger_private.event_booked_by(text,text) owner to ledger_owner;
+alter function ledger_private.event_booked_by(text,text,text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.event_for(p_pool ledger_private.pools, p_kind text, p_source ledger_private.journal, p_node_id text)
  RETURNS ledger_private.journal
@@ -2170,6 +2828,33 @@ begin
 end;
 $function$;
 alter function ledger_private.event_for(ledger_private.pools,text,ledger_private.journal,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.event_in_pool(p_tenant_id text, p_operation_id text, p_pool_id text)
+ RETURNS ledger_private.journal
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_seqs bigint[];
+  v_event ledger_private.journal;
+begin
+  if p_pool_id is null then
+    return null;
+  end if;
+  v_seqs := array(
+    select h.seq from ledger_private.history h
+    where h.tenant_id = p_tenant_id and h.pool_id = p_pool_id and h.operation_id = p_operation_id and h.source_pool_id is null
+    order by h.seq desc
+    limit 2
+  );
+  v_event := ledger_private.find_event(p_tenant_id, p_pool_id, v_seqs[1]);
+  if v_event.kind = 'expired' and cardinality(v_seqs) > 1 then
+    return null;
+  end if;
+  return v_event;
+end;
+$function$;
+alter function ledger_private.event_in_pool(text,text,text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.expire_leaf(p_pool ledger_private.pools, p_node ledger_private.nodes, p_operation jsonb, p_at timestamp with time zone)
  RETURNS ledger_private.usage
@@ -2229,7 +2914,7 @@ AS $function$
 declare
   v_event ledger_private.journal;
 begin
-  select * into v_event from ledger_private.journal j where j.tenant_id = p_tenant_id and j.pool_id = p_pool_id and j.seq = p_seq;
+  select * into v_event from ledger_private.history j where j.tenant_id = p_tenant_id and j.pool_id = p_pool_id and j.seq = p_seq;
   return v_event;
 end;
 $function$;
@@ -2262,6 +2947,21 @@ begin
 end;
 $function$;
 alter function ledger_private.find_pool(text,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.first_taken(p_ids text[], p_claimed text[])
+ RETURNS integer
+ LANGUAGE plpgsql
+ IMMUTABLE
+AS $function$
+begin
+  return (
+    select min(i.n)
+    from (select u.id, u.n, row_number() over (partition by u.id order by u.n) as nth from unnest(p_ids) with ordinality u (id, n)) i
+    where i.nth > 1 and i.id is not null or i.id <> all (coalesce(p_claimed, '{}'))
+  );
+end;
+$function$;
+alter function ledger_private.first_taken(text[],text[]) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.fits(p_kind text, p_value jsonb)
  RETURNS boolean
@@ -2339,219 +3039,58 @@ CREATE OR REPLACE FUNCTION ledger_private.fold(p_tenant_id text, p_operations js
  LANGUAGE plpgsql
 AS $function$
 declare
-  v_answers ledger_private.answer[] := '{}';
-  v_pools ledger_private.pools[];
-  v_heads ledger_private.pool_heads[];
+  v_steps constant ledger_private.step[] := ledger_private.plain_steps(p_tenant_id, p_operations, p_at);
+  v_seqs bigint[]; -- by step
+  v_children bigint[];
+  v_drawn ledger_private.drawn[];
+  v_heads ledger_private.pool_heads[]; -- as they were
   v_rows ledger_private.channels[];
-  v_events ledger_private.journal[] := '{}';
-  v_nodes ledger_private.nodes[];
-  v_loaded integer;
-  v_pool_ids text[];
-  v_node_ids text[];
-  v_open boolean[];        -- by pool: does it take children now
-  v_first integer[] := '{}'; -- by pool: its rows in v_rows
-  v_last integer[] := '{}';
-  v_made integer[] := '{}';  -- by new node: position of its spawn
-  v_card constant jsonb := ledger_private.rate_card(p_tenant_id, p_operations);
-  v_op jsonb;
-  v_kind text;
-  v_pool integer;
-  v_node integer;
-  v_new ledger_private.nodes;
-  v_event ledger_private.journal;
-  v_drawn ledger_private.journal;
-  v_usage ledger_private.usage;
-  v_moves ledger_private.move[];
-  v_move ledger_private.move;
-  v_slice ledger_private.channels[];
-  v_payers ledger_private.channels[];
-  v_before ledger_private.channels;
-  v_row ledger_private.channels;
-  v_head ledger_private.pool_heads;
-  v_at integer[];
-  v_payer integer;
-  v_status text;
-  v_extra jsonb;
-  v_conflict integer;
+  v_claimed tid[];
+  v_made tid[];
+  v_node_ids text[]; -- of children, by step; null where none is made
+  v_stop integer;
 begin
-  v_nodes := ledger_private.load_nodes(p_tenant_id, array(
-    select distinct o.op ->> 'node_id' from unnest(p_operations) o (op) where o.op ->> 'op' in ('settle', 'dispatch', 'cancel')
-  ));
-  v_loaded := cardinality(v_nodes);
-  v_node_ids := array(select n.node_id from unnest(v_nodes) n);
-  select l.p_pools, l.p_heads, l.p_rows into v_pools, v_heads, v_rows
-  from ledger_private.load_pools(p_tenant_id, array(
-    select o.op ->> 'pool_id' from unnest(p_operations) o (op) where o.op ->> 'op' in ('meter', 'spawn')
-    union
-    select n.parent_node_id from unnest(v_nodes) n where n.parent_node_id is not null
-  )) l;
-  v_pool_ids := array(select p.pool_id from unnest(v_pools) p);
-  v_open := array(select ledger_private.refusal_of_spawn(p, false, p_at) is null from unnest(v_pools) p);
-  for i in 1 .. coalesce(cardinality(v_rows), 0) loop
-    v_pool := array_position(v_pool_ids, v_rows[i].pool_id);
-    v_first[v_pool] := coalesce(v_first[v_pool], i);
-    v_last[v_pool] := i;
-  end loop;
-
-  <<operations>>
-  foreach v_op in array p_operations loop
-    exit when ledger_private.misfit_of_operation(v_op, p_at) is not null;
-    if v_card is not null then
-      v_op := ledger_private.priced(v_op, v_card, coalesce(ledger_private.instant(v_op ->> 'effective_at'), p_at));
-    end if;
-    v_kind := v_op ->> 'op';
-    v_extra := null;
-    v_node := case when v_kind in ('settle', 'dispatch', 'cancel') then array_position(v_node_ids, v_op ->> 'node_id') end;
-    v_pool := array_position(v_pool_ids, case when v_kind in ('meter', 'spawn') then v_op ->> 'pool_id' else v_nodes[v_node].parent_node_id end);
-    exit when v_pool is null or v_pools[v_pool].state = 'closed';
-    v_head := v_heads[v_pool];
-    v_moves := '{}';
-
-    -- what the operation says, as an event and its moves
-    if v_kind = 'meter' then
-      v_usage := ledger_private.usage_of(v_op -> 'spend', v_pools[v_pool].token_charge);
-      v_event := ledger_private.with_usage(ledger_private.metered_event(v_pools[v_pool], v_op, p_at), v_usage);
-      v_moves := ledger_private.moves_of(v_usage);
-
-    elsif v_kind = 'spawn' then
-      v_slice := v_rows[v_first[v_pool]:v_last[v_pool]];
-      exit when not v_open[v_pool] or ledger_private.misfit_of_budget(v_slice, v_op -> 'budget', '') is not null;
-      v_new := ledger_private.new_node(
-        p_tenant_id, coalesce(v_op ->> 'node_id', v_pool_ids[v_pool] || ':s' || v_head.children), v_pool_ids[v_pool], v_op
-      );
-      exit when v_new.node_id = any (v_node_ids) or v_new.node_id = v_pool_ids[v_pool] or char_length(v_new.node_id) > 200;
-      v_new.hold := ledger_private.hold_of(v_slice, v_new.budget);
-      v_event := ledger_private.event(v_pools[v_pool], 'spawned', v_op, p_at);
-      foreach v_move in array ledger_private.holding(v_new.hold) loop
-        for i in 1 .. cardinality(v_slice) loop
-          if v_slice[i].channel = v_move.channel then
-            v_slice[i] := ledger_private.moved(v_slice[i], v_move, v_pools[v_pool].unknown_usd = 'seal');
-          end if;
-        end loop;
-        v_event := ledger_private.with_move(v_event, v_move, 0, 0);
-      end loop;
-      v_payers := v_slice;
-      for i in 1 .. cardinality(v_slice) loop
-        if v_slice[i].payer_pool_id is distinct from v_pool_ids[v_pool] then
-          v_payers[i] := (select r from unnest(v_rows) r where r.pool_id = v_slice[i].payer_pool_id and r.channel = v_slice[i].channel);
-        end if;
-      end loop;
-      exit when ledger_private.refusal_of_budget(v_slice, v_payers, v_new.budget) is not null;
-      v_rows[v_first[v_pool]:v_last[v_pool]] := v_slice;
-      v_new.run_id := v_pools[v_pool].run_id;
-      v_new.tags := v_event.tags;
-      v_new.spawned_at := p_at;
-      v_new.lease_at := p_at + (v_op ->> 'lease_ms')::double precision * interval '1 millisecond';
-      v_event.node_id := v_new.node_id;
-      v_nodes := v_nodes || v_new;
-      v_node_ids := v_node_ids || v_new.node_id;
-      v_made := v_made || (cardinality(v_answers) + 1);
-      v_head.open_holds := v_head.open_holds + 1;
-      v_head.children := v_head.children + 1;
-      v_head.next_lease_at := least(v_head.next_lease_at, v_new.lease_at);
-      v_extra := jsonb_build_object('node_id', v_new.node_id);
-
-    elsif v_kind = 'dispatch' then
-      exit when v_nodes[v_node].status <> 'pending';
-      v_event := ledger_private.event(v_pools[v_pool], 'dispatched', v_op, p_at);
-      v_event.node_id := v_nodes[v_node].node_id;
-      v_event.tags := ledger_private.tags_of(v_nodes[v_node].tags, v_op -> 'tags');
-
-    else
-      exit when v_nodes[v_node].driver or v_nodes[v_node].ended_at is not null or (v_kind = 'settle' and not v_op ? 'spend');
-      v_status := case v_kind when 'settle' then v_op ->> 'outcome' else 'cancelled' end;
-      v_usage := case
-        when v_op ? 'spend' then ledger_private.usage_of(v_op -> 'spend', v_pools[v_pool].token_charge, v_nodes[v_node].budget)
-        else ledger_private.unreported_usage(v_nodes[v_node])
-      end;
-      v_event := ledger_private.event(v_pools[v_pool], case v_kind when 'settle' then 'settled' else 'cancelled' end, v_op, p_at);
-      v_event := ledger_private.with_usage(ledger_private.with_ending(v_event, v_nodes[v_node], v_status, v_op), v_usage);
-      v_moves := ledger_private.moves_of(v_usage, v_nodes[v_node].hold);
-      v_extra := jsonb_build_object(
-        'spend', ledger_private.spend_json(v_usage), 'violations', ledger_private.violations(v_usage, v_nodes[v_node].budget)
-      );
-    end if;
-
-    -- where its rows are; a channel that does not exist yet is made on the plain path
-    v_at := '{}';
-    foreach v_move in array v_moves loop
-      for i in v_first[v_pool] .. v_last[v_pool] loop
-        if v_rows[i].channel = v_move.channel then
-          v_at := v_at || i;
-        end if;
-      end loop;
-    end loop;
-    exit when cardinality(v_at) < cardinality(v_moves);
-
-    -- the moves
-    for m in 1 .. cardinality(v_moves) loop
-      v_before := v_rows[v_at[m]];
-      v_row := ledger_private.moved(v_before, v_moves[m], v_pools[v_pool].unknown_usd = 'seal');
-      v_rows[v_at[m]] := v_row;
-      v_event := ledger_private.with_move(v_event, v_moves[m], 0, v_row.remainder - v_before.remainder);
-    end loop;
-    v_head.seq := v_head.seq + 1;
-    v_event.seq := v_head.seq;
-    if v_kind in ('settle', 'cancel') then
-      v_head.open_holds := v_head.open_holds - 1;
-      v_head.undelivered := v_head.undelivered + 1;
-      v_nodes[v_node] := ledger_private.ended(v_nodes[v_node], v_status, v_head.seq, v_op, p_at);
-    elsif v_kind = 'dispatch' then
-      v_new := v_nodes[v_node];
-      v_new.status := 'dispatched';
-      v_new.dispatched_at := p_at;
-      v_nodes[v_node] := v_new;
-    end if;
-    v_heads[v_pool] := v_head;
-    v_events := v_events || v_event;
-    v_answers := v_answers || ledger_private.ok(v_pool_ids[v_pool], v_head.seq, v_extra);
-
-    -- what other pools pay of it: one `drawn` row each
-    for v_payer in
-      select distinct array_position(v_pool_ids, r.payer_pool_id)
-      from unnest(v_at) with ordinality a (at, m)
-      cross join lateral (select (v_rows[a.at]).payer_pool_id) r
-      where ledger_private.draws(v_moves[a.m], v_rows[a.at])
-      order by 1
-    loop
-      v_drawn := ledger_private.event_for(v_pools[v_payer], 'drawn', v_event, v_event.node_id);
-      for m in 1 .. cardinality(v_moves) loop
-        continue when not ledger_private.draws(v_moves[m], v_rows[v_at[m]]) or v_rows[v_at[m]].payer_pool_id <> v_pool_ids[v_payer];
-        v_move := v_moves[m];
-        v_move.held := 0;
-        for i in v_first[v_payer] .. v_last[v_payer] loop
-          continue when v_rows[i].channel <> v_move.channel;
-          v_before := v_rows[i];
-          v_row := ledger_private.moved(v_before, v_move, v_pools[v_payer].unknown_usd = 'seal');
-          v_rows[i] := v_row;
-          v_drawn := ledger_private.with_move(v_drawn, v_move, 0, v_row.remainder - v_before.remainder);
-        end loop;
-      end loop;
-      v_head := v_heads[v_payer];
-      v_head.seq := v_head.seq + 1;
-      v_heads[v_payer] := v_head;
-      v_drawn.seq := v_head.seq;
-      v_events := v_events || v_drawn;
-    end loop;
-  end loop;
-
-  -- new nodes first: where one is in the way, only what stands before it is folded
-  v_conflict := ledger_private.insert_nodes(v_nodes[v_loaded + 1:]);
-  if v_conflict is not null then
-    return ledger_private.fold(p_tenant_id, p_operations[1:v_made[v_conflict] - 1], p_at);
+  if v_steps is null then
+    return '{}';
   end if;
-  perform ledger_private.store_fold(v_heads, v_rows, v_nodes[1:v_loaded], v_events);
-  return v_answers;
+  select m.p_seqs, m.p_children, m.p_drawn, m.p_heads, m.p_rows into v_seqs, v_children, v_drawn, v_heads, v_rows
+  from ledger_private.move_pools(p_tenant_id, v_steps) m;
+  if exists (select from unnest(v_steps) s where s.op = 'spawn') then
+    v_node_ids := array(
+      select case when s.op = 'spawn' then coalesce(s.node_id, s.pool_id || ':s' || v_children[s.n]) end
+      from unnest(v_steps) s
+      order by s.n
+    );
+  end if;
+  v_stop := ledger_private.stop_of(v_steps, v_rows, v_node_ids);
+  if v_stop is null then
+    select c.p_stop, c.p_operations, c.p_nodes into v_stop, v_claimed, v_made
+    from ledger_private.claim_steps(p_tenant_id, v_steps, v_seqs, v_node_ids, p_at) c;
+  end if;
+  if v_stop is not null then
+    perform ledger_private.put_back(v_heads, v_rows, v_claimed, v_made);
+    return case when v_stop > 1 then ledger_private.fold(p_tenant_id, p_operations[1:v_stop - 1], p_at) else '{}' end;
+  end if;
+  perform ledger_private.book_steps(p_tenant_id, v_steps, v_seqs, v_node_ids, v_drawn, p_at);
+  return array(
+    select row(
+      'ok', null,
+      case
+        when s.op = 'spawn' then jsonb_build_object('node_id', v_node_ids[s.n])
+        when s.op in ('settle', 'cancel') then ledger_private.ending_json(row(
+          s.iterations, s.input_tokens, s.output_tokens, s.cache_read_tokens, s.cache_write_tokens, s.reasoning_tokens, s.charged_tokens, s.usd,
+          s.ms, 0, 0, s.uncertain_usd, s.tokens_unknown = 0, s.usd_unknown = 0, null, s.tokens_unknown, 0, s.usd_unknown, 0,
+          s.cache_write_1h_tokens
+        )::ledger_private.usage, s.budget)
+      end,
+      s.pool_id, v_seqs[s.n]
+    )::ledger_private.answer
+    from unnest(v_steps) s
+    order by s.n
+  );
 end;
 $function$;
 alter function ledger_private.fold(text,jsonb[],timestamp with time zone) owner to ledger_owner;
-
-CREATE OR REPLACE FUNCTION ledger_private.foldable(p_operation jsonb)
- RETURNS boolean
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
-RETURN (((p_operation ->> 'op'::text) = ANY (ARRAY['meter'::text, 'spawn'::text, 'settle'::text, 'dispatch'::text, 'cancel'::text])) AND (NOT (p_operation ?| ARRAY['key'::text, 'driver'::text, 'lines'::text, 'meter_id'::text])));
-alter function ledger_private.foldable(jsonb) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.fraction_of(p_part numeric, p_whole numeric)
  RETURNS numeric
@@ -2715,7 +3254,7 @@ begin
       coalesce(sum(j.usd_unknown), 0) <> 0 or coalesce(sum(j.uncertain_usd), 0) <> 0
     from tree t
     cross join lateral (
-      select j.* from ledger_private.journal j
+      select j.* from ledger_private.history j
       where j.tenant_id = p_tenant_id and j.pool_id = t.pool_id
         and j.source_pool_id is null and j.kind in ('metered', 'settled', 'cancelled', 'expired', 'corrected')
       offset 0
@@ -2952,36 +3491,6 @@ end;
 $function$;
 alter function ledger_private.insert_node(ledger_private.nodes) owner to ledger_owner;
 
-CREATE OR REPLACE FUNCTION ledger_private.insert_nodes(p_nodes ledger_private.nodes[])
- RETURNS integer
- LANGUAGE plpgsql
-AS $function$
-declare
-  v_ids text[];
-  v_places tid[];
-  v_conflict integer;
-begin
-  if coalesce(cardinality(p_nodes), 0) = 0 then
-    return null;
-  end if;
-  with inserted as (
-    insert into ledger_private.nodes select n.* from unnest(p_nodes) n on conflict do nothing
-    returning node_id, ctid as place
-  )
-  select array_agg(i.node_id), array_agg(i.place) into v_ids, v_places from inserted i;
-  if coalesce(cardinality(v_ids), 0) = cardinality(p_nodes) then
-    return null;
-  end if;
-  delete from ledger_private.nodes n using unnest(v_places) p (place) where n.ctid = p.place;
-  for i in 1 .. cardinality(p_nodes) loop
-    v_conflict := i;
-    exit when p_nodes[i].node_id <> all (coalesce(v_ids, '{}'));
-  end loop;
-  return v_conflict;
-end;
-$function$;
-alter function ledger_private.insert_nodes(ledger_private.nodes[]) owner to ledger_owner;
-
 CREATE OR REPLACE FUNCTION ledger_private.insert_run(p_pool ledger_private.pools, p_run jsonb, p_at timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
@@ -3040,24 +3549,22 @@ CREATE OR REPLACE FUNCTION ledger_private.is_spend_event(p_event ledger_private.
 RETURN (((p_event).source_pool_id IS NULL) AND (((p_event).kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text])) OR (((p_event).kind = 'corrected'::text) AND ((p_event).outcome IS NOT NULL))));
 alter function ledger_private.is_spend_event(ledger_private.journal) owner to ledger_owner;
 
-CREATE OR REPLACE FUNCTION ledger_private.keep(p_operations jsonb[], p_places tid[], p_answers ledger_private.answer[])
+CREATE OR REPLACE FUNCTION ledger_private.keep(p_operation jsonb, p_place tid, p_answer ledger_private.answer)
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
 begin
+  if p_answer.status = 'error' then
+    delete from ledger_private.operations k where k.ctid = p_place;
+    return;
+  end if;
   update ledger_private.operations k
-  set code = a.code, pool_id = a.pool_id, seq = a.seq, result = a.result,
-    label = case when a.code is not null then coalesce(p_operations[a.ordinality] ->> 'label', p_operations[a.ordinality] #>> '{run,label}') end
-  from unnest(p_answers) with ordinality a
-  where k.ctid = p_places[a.ordinality] and a.status in ('ok', 'refused');
-  for i in 1 .. cardinality(p_answers) loop
-    if p_answers[i].status = 'error' and p_places[i] is not null then
-      delete from ledger_private.operations k where k.ctid = p_places[i];
-    end if;
-  end loop;
+  set code = p_answer.code, pool_id = p_answer.pool_id, seq = p_answer.seq, result = p_answer.result,
+    label = case when p_answer.code is not null then coalesce(p_operation ->> 'label', p_operation #>> '{run,label}') end
+  where k.ctid = p_place;
 end;
 $function$;
-alter function ledger_private.keep(jsonb[],tid[],ledger_private.answer[]) owner to ledger_owner;
+alter function ledger_private.keep(jsonb,tid,ledger_private.answer) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.keyed(p_node ledger_private.nodes)
  RETURNS ledger_private.answer
@@ -3115,7 +3622,7 @@ begin
     select f.at
     from unnest(p_pool_ids, p_after, p_heads) p (pool_id, after, head)
     cross join lateral (
-      select max(j.recorded_at) as at from ledger_private.journal j
+      select max(j.recorded_at) as at from ledger_private.history j
       where j.tenant_id = p_tenant_id and j.pool_id = p.pool_id and j.seq > p.after and j.seq <= p.after + v_few
     ) f
     where p.head >= p.after + v_few
@@ -3143,11 +3650,11 @@ begin
     from (
       select p_event.seq
       union all
-      select j.seq from ledger_private.journal j
+      select j.seq from ledger_private.history j
       where j.tenant_id = p_event.tenant_id and j.pool_id = p_event.pool_id and j.corrects_seq = p_event.seq
     ) e
     cross join lateral (
-      select k.* from ledger_private.usage_lines k
+      select k.* from ledger_private.usage_history k
       where k.tenant_id = p_event.tenant_id and k.pool_id = p_event.pool_id and k.seq = e.seq
       offset 0
     ) l;
@@ -3155,70 +3662,19 @@ end;
 $function$;
 alter function ledger_private.lines_kept(ledger_private.journal) owner to ledger_owner;
 
-CREATE OR REPLACE FUNCTION ledger_private.load_nodes(p_tenant_id text, p_node_ids text[])
- RETURNS ledger_private.nodes[]
+CREATE OR REPLACE FUNCTION ledger_private.lock_all(p_tenant_id text, p_operations jsonb)
+ RETURNS void
  LANGUAGE plpgsql
- STABLE
 AS $function$
+declare
+  v_key bigint;
 begin
-  return array(
-    select n
-    from unnest(p_node_ids) i (node_id)
-    cross join lateral (
-      select n.* from ledger_private.nodes n where n.tenant_id = p_tenant_id and n.node_id = i.node_id limit 1
-    ) n
-  );
+  foreach v_key in array ledger_private.lock_keys(p_tenant_id, p_operations) loop
+    perform pg_advisory_xact_lock(v_key);
+  end loop;
 end;
 $function$;
-alter function ledger_private.load_nodes(text,text[]) owner to ledger_owner;
-
-CREATE OR REPLACE FUNCTION ledger_private.load_pools(p_tenant_id text, p_pool_ids text[], OUT p_pools ledger_private.pools[], OUT p_heads ledger_private.pool_heads[], OUT p_rows ledger_private.channels[])
- RETURNS record
- LANGUAGE plpgsql
- SET enable_hashjoin TO 'off'
- SET enable_mergejoin TO 'off'
-AS $function$
-begin
-  p_pools := array(
-    select p
-    from (
-      select unnest(p_pool_ids) as pool_id
-      union
-      select unnest(p.payers)
-      from unnest(p_pool_ids) i (pool_id)
-      cross join lateral (
-        select p.payers from ledger_private.pools p where p.tenant_id = p_tenant_id and p.pool_id = i.pool_id limit 1
-      ) p
-    ) i
-    cross join lateral (
-      select p.* from ledger_private.pools p where p.tenant_id = p_tenant_id and p.pool_id = i.pool_id limit 1
-    ) p
-    order by p.pool_id
-  );
-  with touched as (
-    update ledger_private.pool_heads h set seq = h.seq
-    from unnest(p_pools) p
-    cross join lateral (
-      select k.ctid as place from ledger_private.pool_heads k where k.tenant_id = p_tenant_id and k.pool_id = p.pool_id limit 1
-    ) k
-    where h.ctid = k.place
-    returning h as head
-  )
-  select array_agg(t.head order by (t.head).pool_id) into p_heads from touched t;
-  with touched as (
-    update ledger_private.channels c set reserved = c.reserved
-    from unnest(p_pools) p
-    cross join lateral (
-      select k.ctid as place from ledger_private.channels k where k.tenant_id = p_tenant_id and k.pool_id = p.pool_id
-      offset 0
-    ) k
-    where c.ctid = k.place
-    returning c as row
-  )
-  select array_agg(t.row order by (t.row).pool_id, ledger_private.channel_order((t.row).channel)) into p_rows from touched t;
-end;
-$function$;
-alter function ledger_private.load_pools(text,text[]) owner to ledger_owner;
+alter function ledger_private.lock_all(text,jsonb) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.lock_key(p_tenant_id text, p_pool_id text)
  RETURNS bigint
@@ -3232,7 +3688,27 @@ CREATE OR REPLACE FUNCTION ledger_private.lock_keys(p_tenant_id text, p_operatio
  LANGUAGE plpgsql
  STABLE
 AS $function$
+declare
+  v_operation constant jsonb := p_operations -> 0;
+  v_pool_id text;
+  v_payers text[];
 begin
+  if jsonb_typeof(p_operations) = 'array' and jsonb_array_length(p_operations) = 1 then
+    if v_operation ->> 'op' in ('meter', 'spawn') then
+      select p.pool_id, p.payers into v_pool_id, v_payers from ledger_private.pools p
+      where p.tenant_id = p_tenant_id and p.pool_id = v_operation ->> 'pool_id' and p.state <> 'closed';
+    elsif v_operation ->> 'op' in ('settle', 'dispatch', 'extend') then
+      select p.pool_id, p.payers into v_pool_id, v_payers
+      from ledger_private.nodes n
+      cross join lateral (
+        select p.* from ledger_private.pools p where p.tenant_id = p_tenant_id and p.pool_id = n.parent_node_id limit 1
+      ) p
+      where n.tenant_id = p_tenant_id and n.node_id = v_operation ->> 'node_id' and not n.driver and p.state <> 'closed';
+    end if;
+    if v_pool_id is not null and v_payers is null then
+      return array[ledger_private.lock_key(p_tenant_id, v_pool_id)];
+    end if;
+  end if;
   return array(
     select distinct ledger_private.lock_key(p_tenant_id, l.pool_id)
     from unnest(ledger_private.pools_locked(p_tenant_id, p_operations)) l (pool_id)
@@ -3303,6 +3779,44 @@ begin
 end;
 $function$;
 alter function ledger_private.misfit(jsonb,jsonb,text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.misfit_of_archiving(p_tenant_id text, p_pool_ids text[], p_heads jsonb, p_export_digest text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_pool record;
+begin
+  if not coalesce(ledger_private.fits('digest', to_jsonb(p_export_digest)), false) then
+    return jsonb_build_object('path', 'p_export_digest', 'rule', ledger_private.rule_text('digest'));
+  elsif jsonb_typeof(p_heads) is distinct from 'object' then
+    return '{"path": "p_heads", "rule": "must be an object: the last seq of each pool in the export"}';
+  end if;
+  for v_pool in
+    select i.pool_id, k.state, k.seq
+    from unnest(p_pool_ids) i (pool_id)
+    cross join lateral (
+      select p.state, h.seq from ledger_private.pools p
+      join ledger_private.pool_heads h on h.tenant_id = p.tenant_id and h.pool_id = p.pool_id
+      where p.tenant_id = p_tenant_id and p.pool_id = i.pool_id
+      offset 0
+    ) k
+  loop
+    if v_pool.state <> 'closed' then
+      return jsonb_build_object(
+        'path', 'p_run_id', 'rule', format('must be closed with everything below it: pool %s is %s', v_pool.pool_id, v_pool.state)
+      );
+    elsif not ledger_private.fits('count', p_heads -> v_pool.pool_id) is true or (p_heads ->> v_pool.pool_id)::numeric > v_pool.seq then
+      return jsonb_build_object(
+        'path', 'p_heads', 'rule', format('must hold every pool of the run as it was exported: pool %s has %s rows', v_pool.pool_id, v_pool.seq)
+      );
+    end if;
+  end loop;
+  return null;
+end;
+$function$;
+alter function ledger_private.misfit_of_archiving(text,text[],jsonb,text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.misfit_of_book(p_book text, p_prices jsonb, p_source text)
  RETURNS jsonb
@@ -3624,6 +4138,122 @@ end;
 $function$;
 alter function ledger_private.move_channels(ledger_private.pools,ledger_private.move[]) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.move_events(p_pool ledger_private.pools, p_first bigint, p_last bigint, p_run_id text, p_export_digest text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_tenant constant text := p_pool.tenant_id;
+  v_pool constant text := p_pool.pool_id;
+  v_sums jsonb;
+  v_events bigint;
+  v_lines bigint;
+begin
+  select jsonb_object_agg(c.channel, c.sums) into v_sums
+  from (
+    select m.channel, jsonb_build_object(
+      'funded', trim_scale(coalesce(sum(m.funded), 0)), 'held', trim_scale(coalesce(sum(m.held), 0)),
+      'spent', trim_scale(coalesce(sum(m.spent), 0)), 'uncertain', trim_scale(coalesce(sum(m.uncertain), 0)),
+      'unknown', coalesce(sum(m.unknown), 0), 'seals', coalesce(sum(m.seals), 0), 'remainder', trim_scale(coalesce(sum(m.remainder), 0))
+    ) as sums
+    from ledger_private.moves m
+    where m.tenant_id = v_tenant and m.pool_id = v_pool and m.seq between p_first and p_last
+    group by m.channel
+  ) c;
+  insert into ledger_private.journal_archive
+  select j.* from ledger_private.journal j
+  where j.tenant_id = v_tenant and j.pool_id = v_pool and j.seq between p_first and p_last and j.kind <> 'planned';
+  get diagnostics v_events = row_count;
+  insert into ledger_private.usage_lines_archive
+  select l.* from ledger_private.usage_lines l
+  where l.tenant_id = v_tenant and l.pool_id = v_pool and l.seq between p_first and p_last;
+  get diagnostics v_lines = row_count;
+  insert into ledger_private.archives (tenant_id, pool_id, first_seq, last_seq, run_id, events, lines, sums, export_digest, archived_at, archived_by)
+  values (v_tenant, v_pool, p_first, p_last, p_run_id, v_events, v_lines, v_sums, p_export_digest, clock_timestamp(), session_user);
+  delete from ledger_private.usage_lines l
+  where l.tenant_id = v_tenant and l.pool_id = v_pool and l.seq between p_first and p_last;
+  delete from ledger_private.journal j
+  where j.tenant_id = v_tenant and j.pool_id = v_pool and j.seq between p_first and p_last and j.kind <> 'planned';
+end;
+$function$;
+alter function ledger_private.move_events(ledger_private.pools,bigint,bigint,text,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.move_pools(p_tenant_id text, p_steps ledger_private.step[], OUT p_seqs bigint[], OUT p_children bigint[], OUT p_drawn ledger_private.drawn[], OUT p_heads ledger_private.pool_heads[], OUT p_rows ledger_private.channels[])
+ RETURNS record
+ LANGUAGE plpgsql
+AS $function$
+begin
+  with placed as materialized (
+    select
+      e.*,
+      dense_rank() over (order by e.pool_id) as place, -- of the pool among those of this call: lists by place carry what is found out about pools
+      count(*) filter (where e.booked) over earlier as rows_before,
+      count(*) filter (where e.spawns) over earlier as children_before
+    from ledger_private.entries(p_steps) e
+    window earlier as (partition by e.pool_id order by e.n rows between unbounded preceding and 1 preceding)
+  ),
+  sums as materialized (
+    select
+      p.place, p.pool_id,
+      count(*) filter (where p.booked) as rows, count(*) filter (where p.spawns) as asks, count(*) filter (where p.spawns and not p.drawn) as spawned,
+      count(*) filter (where p.ends) as ended, min(p.lease_at) filter (where not p.drawn) as lease_at,
+      sum(p.tokens_held) as tokens_held, sum(p.iterations_held) as iterations_held, sum(p.usd_held) as usd_held,
+      sum(p.tokens_spent) as tokens_spent, sum(p.iterations_spent) as iterations_spent, sum(p.usd_spent) as usd_spent,
+      sum(p.usd_uncertain) as usd_uncertain, sum(p.tokens_unknown) as tokens_unknown, sum(p.usd_unknown) as usd_unknown
+    from placed p
+    group by p.place, p.pool_id
+  ),
+  heads as (
+    update ledger_private.pool_heads h
+    set seq = h.seq + s.rows, open_holds = h.open_holds + s.spawned - s.ended, children = h.children + s.spawned,
+      undelivered = h.undelivered + s.ended, next_lease_at = least(h.next_lease_at, s.lease_at)
+    from sums s
+    cross join lateral (
+      select k.ctid as at, k as head from ledger_private.pool_heads k where k.tenant_id = p_tenant_id and k.pool_id = s.pool_id limit 1
+    ) k
+    where h.ctid = k.at
+    returning s.place, k.head
+  ),
+  balances as (
+    update ledger_private.channels c
+    set free = c.free - d.held - d.spent, reserved = c.reserved + d.held, committed = c.committed + d.spent,
+      uncertain = c.uncertain + d.uncertain, unknown = c.unknown + d.unknown
+    from sums s
+    cross join lateral (
+      values
+        ('tokens', s.tokens_held, s.tokens_spent, 0::numeric, s.tokens_unknown), ('iterations', s.iterations_held, s.iterations_spent, 0, 0),
+        ('usd', s.usd_held, s.usd_spent, s.usd_uncertain, s.usd_unknown)
+    ) d (channel, held, spent, uncertain, unknown)
+    cross join lateral (
+      select k.ctid as at, k as balance from ledger_private.channels k
+      where k.tenant_id = p_tenant_id and k.pool_id = s.pool_id and k.channel = d.channel
+      limit 1
+    ) k
+    where c.ctid = k.at and (s.asks > 0 or d.held <> 0 or d.spent <> 0 or d.unknown <> 0)
+    returning k.balance
+  ),
+  were as materialized (
+    select
+      array_agg((h.head).seq order by h.place) as seqs, array_agg((h.head).children order by h.place) as children,
+      array_agg(h.head order by h.place) as heads
+    from heads h
+  )
+  select
+    array_agg(w.seqs[p.place] + p.rows_before + 1 order by p.n) filter (where not p.drawn),
+    array_agg(w.children[p.place] + p.children_before order by p.n) filter (where not p.drawn),
+    array_agg(row(
+      p.n, p.pool_id, w.seqs[p.place] + p.rows_before + 1, p.tokens_spent, p.tokens_unknown, p.iterations_spent, p.usd_spent, p.usd_uncertain,
+      p.usd_unknown
+    )::ledger_private.drawn) filter (where p.drawn and p.booked),
+    (select v.heads from were v),
+    (select array_agg(b.balance) from balances b)
+  into p_seqs, p_children, p_drawn, p_heads, p_rows
+  from placed p
+  cross join were w;
+end;
+$function$;
+alter function ledger_private.move_pools(text,ledger_private.step[]) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.moved(p_channel ledger_private.channels, p_move ledger_private.move, p_seals boolean, p_follows boolean DEFAULT false)
  RETURNS ledger_private.channels
  LANGUAGE plpgsql
@@ -3823,11 +4453,10 @@ declare
   v_correction ledger_private.journal;
   v_seq bigint;
 begin
-  v_event := ledger_private.event_booked_by(p_tenant_id, p_operation ->> 'of');
+  v_event := ledger_private.event_booked_by(p_tenant_id, p_operation ->> 'of', p_operation ->> 'pool_id');
   if v_event.seq is null then
-    return ledger_private.failed(
-      'LG001', 'of', 'must be an operation that booked a spend of its own, of one node, and is still kept; not a correction'
-    );
+    return ledger_private.failed('LG001', 'of', 'must be an operation that booked a spend of its own, of one node; not a correction'
+      || case when p_operation ? 'pool_id' then ', and in the pool named' else '. Of one that is no longer kept name its pool_id too' end);
   end if;
   v_event := ledger_private.as_called(v_event);
   v_pool := ledger_private.find_pool(p_tenant_id, v_event.pool_id);
@@ -3864,7 +4493,7 @@ begin
     return ledger_private.ok(v_pool.pool_id, null, '{"node_id": null, "cursor": null, "outcome": null, "out_ref": null}');
   end if;
   select j.seq, j.node_id into strict v_seq, v_event.node_id
-  from ledger_private.journal j
+  from ledger_private.history j
   where j.tenant_id = p_tenant_id and j.pool_id = v_pool.pool_id and j.seq > v_head.delivered_seq
     and j.kind in ('settled', 'cancelled', 'expired')
   order by j.seq
@@ -4202,11 +4831,14 @@ declare
   v_pool ledger_private.pools := p_pool;
   v_event ledger_private.journal;
 begin
-  v_pool.payers := (
-    select array_agg(distinct c.payer_pool_id) from ledger_private.channels c
+  select array_agg(distinct c.payer) filter (where c.payer <> p_pool.pool_id), jsonb_object_agg(c.channel, c.payer) into v_pool.payers, v_pool.paid_by
+  from (
+    select o.key as channel, p_pool.pool_id as payer from jsonb_each(p_channels) o where o.value ? 'total'
+    union all
+    select c.channel, c.payer_pool_id from ledger_private.channels c
     where c.tenant_id = p_pool.tenant_id and c.pool_id = p_pool.parent_pool_id and c.payer_pool_id is not null
       and not coalesce(p_channels -> c.channel ? 'total', false)
-  );
+  ) c;
   insert into ledger_private.pools select v_pool.*;
   insert into ledger_private.pool_heads (tenant_id, pool_id) values (p_pool.tenant_id, p_pool.pool_id);
   insert into ledger_private.channels (tenant_id, pool_id, channel, unit, total, free, payer_pool_id)
@@ -4396,12 +5028,196 @@ end;
 $function$;
 alter function ledger_private.perform(text,jsonb,timestamp with time zone) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.perform_alone(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_answer ledger_private.answer := ledger_private.perform_plainly(p_tenant_id, p_operation, p_at);
+  v_place tid;
+begin
+  if v_answer.status is not null then
+    return v_answer;
+  end if;
+  perform ledger_private.lock_all(p_tenant_id, jsonb_build_array(p_operation));
+  if ledger_private.fits('id', p_operation -> 'operation_id') then
+    v_place := ledger_private.claim(p_tenant_id, p_operation, p_at);
+    if v_place is null then
+      v_answer := ledger_private.replay(p_tenant_id, p_operation);
+    end if;
+  end if;
+  if v_answer.status is null then
+    v_answer := ledger_private.perform(p_tenant_id, p_operation, p_at);
+    perform ledger_private.keep(p_operation, v_place, v_answer);
+  end if;
+  return v_answer;
+end;
+$function$;
+alter function ledger_private.perform_alone(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.perform_plainly(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_op constant text := p_operation ->> 'op';
+  v_spend constant jsonb := p_operation -> 'spend';
+  v_budget constant jsonb := p_operation -> 'budget';
+  v_priced jsonb := p_operation;
+begin
+  if v_op is null or ledger_private.instant(p_operation ->> 'effective_at') > p_at then
+    return null;
+  elsif v_op = 'spawn' then
+    if ledger_private.plain_spawn(p_operation) and ledger_private.plain_texts(p_operation) and ledger_private.plain_budget(v_budget) then
+      return ledger_private.spawn_plainly(p_tenant_id, p_operation, p_at);
+    end if;
+  elsif (v_op = 'meter' and ledger_private.plain_meter(p_operation) or v_op = 'settle' and ledger_private.plain_settle(p_operation))
+    and ledger_private.plain_texts(p_operation) and ledger_private.plain_spend(v_spend) and ledger_private.plain_amounts(
+      (v_spend -> 'input_tokens')::numeric, (v_spend -> 'output_tokens')::numeric, (v_spend -> 'cache_read_tokens')::numeric,
+      (v_spend -> 'cache_write_tokens')::numeric, (v_spend -> 'cache_write_1h_tokens')::numeric, (v_spend -> 'reasoning_tokens')::numeric
+    )
+  then
+    if ledger_private.needs_price(p_operation) then
+      v_priced := ledger_private.priced(
+        p_operation, ledger_private.rate_card(p_tenant_id, array[p_operation]), coalesce(ledger_private.instant(p_operation ->> 'effective_at'), p_at)
+      );
+    end if;
+    return ledger_private.book_plainly(p_tenant_id, p_operation, v_priced, p_at);
+  end if;
+  return null;
+end;
+$function$;
+alter function ledger_private.perform_plainly(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.plain_amounts(p_input_tokens numeric, p_output_tokens numeric, p_cache_read_tokens numeric, p_cache_write_tokens numeric, p_cache_write_hour_tokens numeric, p_reasoning_tokens numeric)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (((COALESCE(p_cache_read_tokens, (0)::numeric) + COALESCE(p_cache_write_tokens, (0)::numeric)) <= p_input_tokens) AND (COALESCE(p_cache_write_hour_tokens, (0)::numeric) <= COALESCE(p_cache_write_tokens, (0)::numeric)) AND (COALESCE(p_reasoning_tokens, (0)::numeric) <= p_output_tokens));
+alter function ledger_private.plain_amounts(numeric,numeric,numeric,numeric,numeric,numeric) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.plain_budget(p_budget jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((jsonb_typeof(p_budget) = 'object'::text) AND ((p_budget - '{tokens,iterations,usd}'::text[]) = '{}'::jsonb) AND ((((p_budget -> 'tokens'::text) >= '0'::jsonb) AND ((p_budget -> 'tokens'::text) <= '9007199254740991'::jsonb)) IS NOT FALSE) AND ((((p_budget -> 'iterations'::text) >= '0'::jsonb) AND ((p_budget -> 'iterations'::text) <= '9007199254740991'::jsonb)) IS NOT FALSE) AND (strpos(((p_budget - 'usd'::text))::text, '.'::text) = 0) AND CASE WHEN (p_budget ? 'usd'::text) THEN ((jsonb_typeof((p_budget -> 'usd'::text)) = 'string'::text) AND ((p_budget ->> 'usd'::text) ~ '^[0-9]{1,15}([.][0-9]{1,12})?$'::text)) ELSE true END);
+alter function ledger_private.plain_budget(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.plain_cancel(p_operation jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (((p_operation - '{op,operation_id,effective_at,tags,node_id,reason,spend,tool_calls,tool_results,detail,provider,model,provider_request_id,purpose}'::text[]) = '{}'::jsonb) AND (jsonb_typeof((p_operation -> 'operation_id'::text)) = 'string'::text) AND (jsonb_typeof((p_operation -> 'node_id'::text)) = 'string'::text) AND (jsonb_typeof((p_operation -> 'reason'::text)) = 'string'::text) AND (COALESCE(jsonb_typeof((p_operation -> 'provider'::text)), 'string'::text) = 'string'::text) AND (COALESCE(jsonb_typeof((p_operation -> 'model'::text)), 'string'::text) = 'string'::text) AND (COALESCE(jsonb_typeof((p_operation -> 'provider_request_id'::text)), 'string'::text) = 'string'::text) AND (((p_operation -> 'purpose'::text) = ANY (ARRAY['"turn"'::jsonb, '"compaction"'::jsonb, '"failed"'::jsonb, '"tool"'::jsonb])) IS NOT FALSE));
+alter function ledger_private.plain_cancel(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.plain_dispatch(p_operation jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (((p_operation - '{op,operation_id,effective_at,tags,node_id}'::text[]) = '{}'::jsonb) AND (jsonb_typeof((p_operation -> 'operation_id'::text)) = 'string'::text) AND (jsonb_typeof((p_operation -> 'node_id'::text)) = 'string'::text));
+alter function ledger_private.plain_dispatch(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.plain_extras(p_operation jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  return (
+      jsonb_typeof(p_operation -> 'effective_at') = 'string' and p_operation ->> 'effective_at' ~ (
+        '^[12][0-9]{3}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))'
+        || 'T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])$'
+      )
+    ) is not false
+    and (jsonb_typeof(p_operation -> 'infra') = 'boolean') is not false
+    and (jsonb_typeof(p_operation -> 'task_ref') = 'string' and p_operation ->> 'task_ref' ~ '^sha256:[0-9a-f]{64}$') is not false
+    and (char_length(p_operation ->> 'reason') <= 10000) is not false
+    and case when p_operation ? 'tags' then ledger_private.fits('tags', p_operation -> 'tags') else true end
+    and case when p_operation ? 'tool_calls' then ledger_private.fits('tool_calls', p_operation -> 'tool_calls') else true end
+    and case when p_operation ? 'tool_results' then ledger_private.fits('tool_results', p_operation -> 'tool_results') else true end
+    and case when p_operation ? 'verdict' then ledger_private.fits('json', p_operation -> 'verdict') else true end
+    and case when p_operation ? 'detail' then
+      ledger_private.fits('json', p_operation -> 'detail') and not p_operation -> 'detail' ?| '{price_book,tool_results}'
+    else true end;
+end;
+$function$;
+alter function ledger_private.plain_extras(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.plain_meter(p_operation jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (((p_operation - '{op,operation_id,effective_at,tags,pool_id,spend,turn,tool_calls,tool_results,detail,provider,model,provider_request_id,purpose}'::text[]) = '{}'::jsonb) AND (jsonb_typeof((p_operation -> 'operation_id'::text)) = 'string'::text) AND (jsonb_typeof((p_operation -> 'pool_id'::text)) = 'string'::text) AND (COALESCE(jsonb_typeof((p_operation -> 'provider'::text)), 'string'::text) = 'string'::text) AND (COALESCE(jsonb_typeof((p_operation -> 'model'::text)), 'string'::text) = 'string'::text) AND (COALESCE(jsonb_typeof((p_operation -> 'provider_request_id'::text)), 'string'::text) = 'string'::text) AND (((p_operation -> 'purpose'::text) = ANY (ARRAY['"turn"'::jsonb, '"compaction"'::jsonb, '"failed"'::jsonb, '"tool"'::jsonb])) IS NOT FALSE) AND (((((p_operation -> 'turn'::text) >= '0'::jsonb) AND ((p_operation -> 'turn'::text) <= '2147483647'::jsonb)) AND (strpos((p_operation ->> 'turn'::text), '.'::text) = 0)) IS NOT FALSE));
+alter function ledger_private.plain_meter(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.plain_operation(p_operation jsonb, p_spend jsonb, p_budget jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (CASE (p_operation ->> 'op'::text) WHEN 'meter'::text THEN ledger_private.plain_meter(p_operation) WHEN 'spawn'::text THEN ledger_private.plain_spawn(p_operation) WHEN 'settle'::text THEN ledger_private.plain_settle(p_operation) WHEN 'cancel'::text THEN ledger_private.plain_cancel(p_operation) WHEN 'dispatch'::text THEN ledger_private.plain_dispatch(p_operation) ELSE false END AND ledger_private.plain_texts(p_operation) AND CASE WHEN (((p_operation ->> 'op'::text) = ANY (ARRAY['meter'::text, 'settle'::text])) OR (p_operation ? 'spend'::text)) THEN ledger_private.plain_spend(p_spend) ELSE true END AND CASE WHEN ((p_operation ->> 'op'::text) = 'spawn'::text) THEN ledger_private.plain_budget(p_budget) ELSE true END);
+alter function ledger_private.plain_operation(jsonb,jsonb,jsonb) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.plain_price(p_price jsonb)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN COALESCE((((p_price - ARRAY['provider'::text, 'model'::text, 'match'::text, 'token_class'::text, 'usd_per_million'::text, 'above_input_tokens'::text, 'valid_from'::text, 'valid_to'::text, 'source'::text]) = '{}'::jsonb) AND (jsonb_typeof((p_price -> 'provider'::text)) = 'string'::text) AND (char_length((p_price ->> 'provider'::text)) <= 200) AND ((p_price ->> 'provider'::text) ~ '^[ -~]+$'::text) AND (jsonb_typeof((p_price -> 'model'::text)) = 'string'::text) AND (char_length((p_price ->> 'model'::text)) <= 200) AND ((p_price ->> 'model'::text) ~ '^[ -~]+$'::text) AND ((p_price -> 'token_class'::text) = ANY (ARRAY['"input"'::jsonb, '"cache_read"'::jsonb, '"cache_write"'::jsonb, '"cache_write_1h"'::jsonb, '"output"'::jsonb, '"reasoning"'::jsonb, '"request"'::jsonb])) AND (COALESCE((p_price -> 'match'::text), '"exact"'::jsonb) = ANY (ARRAY['"exact"'::jsonb, '"dated"'::jsonb, '"prefix"'::jsonb, '"contains"'::jsonb])) AND (jsonb_typeof((p_price -> 'usd_per_million'::text)) = ANY (ARRAY['number'::text, 'string'::text])) AND (char_length((p_price ->> 'usd_per_million'::text)) <= 12) AND ((p_price ->> 'usd_per_million'::text) ~ '^[0-9]+([.][0-9]{1,6})?$'::text) AND ((NOT (p_price ? 'above_input_tokens'::text)) OR ledger_private.fits('count'::text, (p_price -> 'above_input_tokens'::text))) AND (COALESCE(jsonb_typeof((p_price -> 'valid_from'::text)), 'string'::text) = 'string'::text) AND (COALESCE(jsonb_typeof((p_price -> 'valid_to'::text)), 'string'::text) = 'string'::text) AND ((NOT (p_price ? 'source'::text)) OR ledger_private.fits('id'::text, (p_price -> 'source'::text)))), false);
 alter function ledger_private.plain_price(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.plain_settle(p_operation jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (((p_operation - '{op,operation_id,effective_at,tags,node_id,outcome,spend,verdict,out_ref,reason,infra,tool_calls,tool_results,detail,provider,model,provider_request_id,purpose}'::text[]) = '{}'::jsonb) AND (jsonb_typeof((p_operation -> 'operation_id'::text)) = 'string'::text) AND (jsonb_typeof((p_operation -> 'node_id'::text)) = 'string'::text) AND ((p_operation -> 'outcome'::text) = ANY (ARRAY['"done"'::jsonb, '"down"'::jsonb])) AND (COALESCE(jsonb_typeof((p_operation -> 'out_ref'::text)), 'string'::text) = 'string'::text) AND (COALESCE(jsonb_typeof((p_operation -> 'reason'::text)), 'string'::text) = 'string'::text) AND (COALESCE(jsonb_typeof((p_operation -> 'provider'::text)), 'string'::text) = 'string'::text) AND (COALESCE(jsonb_typeof((p_operation -> 'model'::text)), 'string'::text) = 'string'::text) AND (COALESCE(jsonb_typeof((p_operation -> 'provider_request_id'::text)), 'string'::text) = 'string'::text) AND (((p_operation -> 'purpose'::text) = ANY (ARRAY['"turn"'::jsonb, '"compaction"'::jsonb, '"failed"'::jsonb, '"tool"'::jsonb])) IS NOT FALSE));
+alter function ledger_private.plain_settle(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.plain_spawn(p_operation jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (((p_operation - '{op,operation_id,effective_at,tags,pool_id,node_id,label,runtime,task_ref,lease_ms,budget}'::text[]) = '{}'::jsonb) AND (jsonb_typeof((p_operation -> 'operation_id'::text)) = 'string'::text) AND (jsonb_typeof((p_operation -> 'pool_id'::text)) = 'string'::text) AND (jsonb_typeof((p_operation -> 'label'::text)) = 'string'::text) AND (COALESCE(jsonb_typeof((p_operation -> 'node_id'::text)), 'string'::text) = 'string'::text) AND (COALESCE(jsonb_typeof((p_operation -> 'runtime'::text)), 'string'::text) = 'string'::text) AND (((((p_operation -> 'lease_ms'::text) >= '1'::jsonb) AND ((p_operation -> 'lease_ms'::text) <= '315360000000'::jsonb)) AND (strpos((p_operation ->> 'lease_ms'::text), '.'::text) = 0)) IS NOT FALSE));
+alter function ledger_private.plain_spawn(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.plain_spend(p_spend jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((jsonb_typeof(p_spend) = 'object'::text) AND ((p_spend - '{iterations,input_tokens,output_tokens,cache_read_tokens,cache_write_tokens,cache_write_1h_tokens,reasoning_tokens,ms,usd,usd_known,tokens_known}'::text[]) = '{}'::jsonb) AND (((p_spend -> 'iterations'::text) >= '0'::jsonb) AND ((p_spend -> 'iterations'::text) <= '9007199254740991'::jsonb)) AND (((p_spend -> 'input_tokens'::text) >= '0'::jsonb) AND ((p_spend -> 'input_tokens'::text) <= '9007199254740991'::jsonb)) AND (((p_spend -> 'output_tokens'::text) >= '0'::jsonb) AND ((p_spend -> 'output_tokens'::text) <= '9007199254740991'::jsonb)) AND ((((p_spend -> 'cache_read_tokens'::text) >= '0'::jsonb) AND ((p_spend -> 'cache_read_tokens'::text) <= '9007199254740991'::jsonb)) IS NOT FALSE) AND ((((p_spend -> 'cache_write_tokens'::text) >= '0'::jsonb) AND ((p_spend -> 'cache_write_tokens'::text) <= '9007199254740991'::jsonb)) IS NOT FALSE) AND ((((p_spend -> 'cache_write_1h_tokens'::text) >= '0'::jsonb) AND ((p_spend -> 'cache_write_1h_tokens'::text) <= '9007199254740991'::jsonb)) IS NOT FALSE) AND ((((p_spend -> 'reasoning_tokens'::text) >= '0'::jsonb) AND ((p_spend -> 'reasoning_tokens'::text) <= '9007199254740991'::jsonb)) IS NOT FALSE) AND ((((p_spend -> 'ms'::text) >= '0'::jsonb) AND ((p_spend -> 'ms'::text) <= '9007199254740991'::jsonb)) IS NOT FALSE) AND (strpos(((p_spend - 'usd'::text))::text, '.'::text) = 0) AND (COALESCE(jsonb_typeof((p_spend -> 'tokens_known'::text)), 'boolean'::text) = 'boolean'::text) AND (COALESCE(jsonb_typeof((p_spend -> 'usd_known'::text)), 'boolean'::text) = 'boolean'::text) AND CASE WHEN (p_spend ? 'usd'::text) THEN ((jsonb_typeof((p_spend -> 'usd'::text)) = 'string'::text) AND ((p_spend ->> 'usd'::text) ~ '^[0-9]{1,15}([.][0-9]{1,12})?$'::text)) ELSE ((p_spend -> 'usd_known'::text) = 'false'::jsonb) END);
+alter function ledger_private.plain_spend(jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.plain_steps(p_tenant_id text, p_operations jsonb[], p_at timestamp with time zone)
+ RETURNS ledger_private.step[]
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_priced constant jsonb[] := ledger_private.priced_batch(p_tenant_id, p_operations, p_at);
+begin
+  return (
+    with read as materialized (
+      select s.* from ledger_private.steps(p_tenant_id, p_operations, v_priced, p_at) s
+    )
+    select array_agg(r::ledger_private.step order by r.n)
+    from read r
+    where r.n < least(
+      (select min(s.n) from read s where not s.plain),
+      (
+        select min(s.n)
+        from (select i.n, row_number() over (partition by i.node_id order by i.n) as nth from read i where i.op in ('settle', 'dispatch', 'cancel')) s
+        where s.nth > 1
+      ),
+      cardinality(p_operations) + 1
+    )
+  );
+end;
+$function$;
+alter function ledger_private.plain_steps(text,jsonb[],timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.plain_texts(p_operation jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((LEAST(char_length((p_operation ->> 'operation_id'::text)), char_length((p_operation ->> 'pool_id'::text)), char_length((p_operation ->> 'node_id'::text)), char_length((p_operation ->> 'label'::text)), char_length((p_operation ->> 'runtime'::text)), char_length((p_operation ->> 'out_ref'::text)), char_length((p_operation ->> 'provider'::text)), char_length((p_operation ->> 'model'::text)), char_length((p_operation ->> 'provider_request_id'::text))) > 0) AND (GREATEST(char_length((p_operation ->> 'operation_id'::text)), char_length((p_operation ->> 'pool_id'::text)), char_length((p_operation ->> 'node_id'::text)), char_length((p_operation ->> 'label'::text)), char_length((p_operation ->> 'runtime'::text)), char_length((p_operation ->> 'out_ref'::text)), char_length((p_operation ->> 'provider'::text)), char_length((p_operation ->> 'model'::text)), char_length((p_operation ->> 'provider_request_id'::text))) <= 200) AND (((p_operation - '{spend,budget,tags,detail,verdict,reason,tool_calls,tool_results}'::text[]))::text !~ '[\\[:cntrl:]]'::text) AND CASE WHEN (p_operation ?| '{effective_at,tags,tool_calls,tool_results,detail,verdict,infra,task_ref,reason}'::text[]) THEN ledger_private.plain_extras(p_operation) ELSE true END);
+alter function ledger_private.plain_texts(jsonb) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.pool_channels(p_pool ledger_private.pools)
  RETURNS ledger_private.channels[]
@@ -4596,17 +5412,27 @@ declare
   v_nodes text[];
   v_ending text[];
   v_more text[];
+  v_looked_up boolean;
 begin
   select
-    array_agg(distinct n.id) filter (where n.key in ('pool_id', 'parent_pool_id', 'run_id')),
-    array_agg(distinct n.id) filter (where n.key = 'node_id' and o.op ->> 'op' <> 'spawn'),
-    array_agg(distinct n.id) filter (where o.op ->> 'op' in ('settle', 'cancel', 'close_pool', 'expire'))
-  into v_pools, v_nodes, v_ending
-  from jsonb_array_elements(p_operations) o (op)
-  cross join lateral (
-    select e.key, o.op ->> e.key as id from unnest(array['pool_id', 'parent_pool_id', 'run_id', 'node_id']) e (key)
-    where jsonb_typeof(o.op) = 'object' and jsonb_typeof(o.op -> e.key) = 'string'
-      and (e.key <> 'parent_pool_id' or o.op ->> 'op' = 'open_pool') and (e.key <> 'run_id' or o.op ->> 'op' = 'judge')
+    array_agg(distinct n.pool_id) filter (where n.pool_id is not null)
+      || array_agg(distinct n.parent_pool_id) filter (where n.parent_pool_id is not null)
+      || array_agg(distinct n.run_id) filter (where n.run_id is not null),
+    array_agg(distinct n.node_id) filter (where n.node_id is not null and n.op <> 'spawn'),
+    array_agg(distinct coalesce(n.pool_id, n.node_id)) filter (where n.op in ('settle', 'cancel', 'close_pool', 'expire')),
+    bool_or(n.op in ('correct', 'expire'))
+  into v_pools, v_nodes, v_ending, v_looked_up
+  from (
+    select
+      o.op ->> 'op' as op,
+      case when jsonb_typeof(o.op -> 'pool_id') = 'string' then o.op ->> 'pool_id' end as pool_id,
+      case when jsonb_typeof(o.op -> 'node_id') = 'string' then o.op ->> 'node_id' end as node_id,
+      case when o.op ->> 'op' = 'open_pool' and jsonb_typeof(o.op -> 'parent_pool_id') = 'string' then o.op ->> 'parent_pool_id' end
+        as parent_pool_id,
+      case when o.op ->> 'op' = 'judge' and jsonb_typeof(o.op -> 'run_id') = 'string' then o.op ->> 'run_id' end as run_id
+    from jsonb_array_elements(p_operations) o (op)
+    where jsonb_typeof(o.op) = 'object'
+    offset 0
   ) n;
   v_pools := coalesce(v_pools, '{}');
   if v_nodes is not null then
@@ -4619,7 +5445,7 @@ begin
     ) k
     where k.pool_id is not null;
   end if;
-  if p_operations @? '$[*] ? (@.op == "correct" || @.op == "expire")' then
+  if v_looked_up then
     v_pools := v_pools || ledger_private.pools_looked_up(p_tenant_id, p_operations);
   end if;
   -- a pool that ends books in its parent; so does, one above the other, each that is closed already
@@ -4731,6 +5557,36 @@ end;
 $function$;
 alter function ledger_private.priced(jsonb,jsonb,timestamp with time zone) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.priced_batch(p_tenant_id text, p_operations jsonb[], p_at timestamp with time zone)
+ RETURNS jsonb[]
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_asked jsonb[];
+  v_card jsonb;
+begin
+  if not exists (select from unnest(p_operations) o (operation) where ledger_private.needs_price(o.operation)) then
+    return p_operations;
+  end if;
+  v_asked := array(
+    select case
+      when ledger_private.needs_price(o.operation) and ledger_private.plain_operation(o.operation, o.operation -> 'spend', null) then o.operation
+    end
+    from unnest(p_operations) with ordinality o (operation, n) order by o.n
+  );
+  v_card := ledger_private.rate_card(p_tenant_id, array_remove(v_asked, null));
+  if v_card is null then
+    return p_operations;
+  end if;
+  return array(
+    select case when o.asked is null then o.operation
+      else ledger_private.priced(o.operation, v_card, coalesce((o.operation ->> 'effective_at')::timestamptz, p_at)) end
+    from unnest(p_operations, v_asked) with ordinality o (operation, asked, n) order by o.n
+  );
+end;
+$function$;
+alter function ledger_private.priced_batch(text,jsonb[],timestamp with time zone) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.prices_in(p_tenant_id text, p_book text, p_prices jsonb)
  RETURNS ledger_private.prices[]
  LANGUAGE plpgsql
@@ -4753,6 +5609,66 @@ begin
 end;
 $function$;
 alter function ledger_private.prices_in(text,text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.put_back(p_heads ledger_private.pool_heads[], p_rows ledger_private.channels[], p_operations tid[], p_nodes tid[])
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update ledger_private.pool_heads h
+  set seq = b.seq, open_holds = b.open_holds, children = b.children, undelivered = b.undelivered, next_lease_at = b.next_lease_at
+  from unnest(p_heads) b
+  cross join lateral (
+    select k.ctid as place from ledger_private.pool_heads k where k.tenant_id = b.tenant_id and k.pool_id = b.pool_id limit 1
+  ) k
+  where h.ctid = k.place;
+
+  update ledger_private.channels c
+  set free = b.free, reserved = b.reserved, committed = b.committed, uncertain = b.uncertain, unknown = b.unknown
+  from unnest(p_rows) b
+  cross join lateral (
+    select k.ctid as place from ledger_private.channels k
+    where k.tenant_id = b.tenant_id and k.pool_id = b.pool_id and k.channel = b.channel limit 1
+  ) k
+  where c.ctid = k.place;
+
+  delete from ledger_private.operations o using unnest(p_operations) p (place) where o.ctid = p.place;
+  delete from ledger_private.nodes n using unnest(p_nodes) p (place) where n.ctid = p.place;
+end;
+$function$;
+alter function ledger_private.put_back(ledger_private.pool_heads[],ledger_private.channels[],tid[],tid[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.raise_append_only(p_schema text, p_table text, p_what text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception using
+    errcode = 'restrict_violation',
+    constraint = 'journal_append_only',
+    table = p_table,
+    schema = p_schema,
+    message = format('the journal is append-only: %s is not allowed', lower(p_what)),
+    hint = 'book the difference with a correct operation';
+end;
+$function$;
+alter function ledger_private.raise_append_only(text,text,text) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.raise_breach(p_table text, p_rule text)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+begin
+  raise exception using
+    errcode = 'check_violation',
+    schema = 'ledger_private',
+    table = p_table,
+    constraint = p_rule,
+    message = format('new row for relation "%s" violates check constraint "%s"', p_table, p_rule);
+end;
+$function$;
+alter function ledger_private.raise_breach(text,text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.raise_error(p_code text, p_detail jsonb, p_hint text DEFAULT NULL::text)
  RETURNS void
@@ -4815,6 +5731,45 @@ begin
 end;
 $function$;
 alter function ledger_private.rate_card(text,jsonb[]) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.read_operations(p_operations jsonb[], p_priced jsonb[])
+ RETURNS TABLE(n bigint, op text, operation jsonb, priced jsonb, operation_id text, pool_id text, node_id text, plain boolean, effective_at timestamp with time zone, budget jsonb, iterations numeric, input_tokens numeric, output_tokens numeric, cache_read_tokens numeric, cache_write_tokens numeric, cache_write_1h_tokens numeric, reasoning_tokens numeric, ms numeric, usd numeric, usd_known boolean, tokens_unknown integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select
+    g.n, g.op, g.operation, g.priced, g.operation_id, g.pool_id, g.node_id, g.plain,
+    case when g.plain then (g.operation ->> 'effective_at')::timestamptz end, g.budget,
+    (g.spend ->> 'iterations')::numeric, (g.spend ->> 'input_tokens')::numeric, (g.spend ->> 'output_tokens')::numeric,
+    coalesce((g.spend ->> 'cache_read_tokens')::numeric, 0), coalesce((g.spend ->> 'cache_write_tokens')::numeric, 0),
+    coalesce((g.spend ->> 'cache_write_1h_tokens')::numeric, 0), coalesce((g.spend ->> 'reasoning_tokens')::numeric, 0),
+    coalesce((g.spend ->> 'ms')::numeric, 0), (g.spend ->> 'usd')::numeric, coalesce((g.spend ->> 'usd_known')::boolean, true),
+    case when (g.spend ->> 'tokens_known')::boolean is false then 1 else 0 end
+  from (
+    select
+      e.n, e.op, e.operation, e.priced, e.operation_id, e.pool_id, e.node_id, e.plain,
+      case when e.plain and e.op = 'spawn' then e.budget end as budget,
+      case
+        when not e.plain or e.op in ('spawn', 'dispatch') then null
+        else coalesce(e.priced -> 'spend', '{"iterations": 0, "input_tokens": 0, "output_tokens": 0, "usd": 0}') -- of a leaf that is cancelled
+      end as spend
+    from (
+      select t.*, coalesce(ledger_private.plain_operation(t.operation, t.spend, t.budget), false) as plain
+      from (
+        select
+          o.n, o.operation, o.priced, o.operation ->> 'op' as op, o.operation ->> 'operation_id' as operation_id,
+          o.operation ->> 'pool_id' as pool_id, o.operation ->> 'node_id' as node_id, o.operation -> 'budget' as budget,
+          o.operation -> 'spend' as spend
+        from unnest(p_operations, p_priced) with ordinality o (operation, priced, n)
+        offset 0
+      ) t
+      offset 0
+    ) e
+    offset 0
+  ) g
+  offset 0
+$function$;
+alter function ledger_private.read_operations(jsonb[],jsonb[]) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.refresh_lease(p_pool ledger_private.pools, p_at timestamp with time zone)
  RETURNS void
@@ -4908,10 +5863,19 @@ begin
   elsif v_kept.digest <> ledger_private.digest_of(p_operation) then
     return ledger_private.failed('LG005', 'operation_id', format('operation %s was already used with other content', v_kept.operation_id));
   end if;
-  return row('replayed', v_kept.code, v_kept.result, v_kept.pool_id, v_kept.seq)::ledger_private.answer;
+  return row(
+    'replayed', v_kept.code, coalesce(v_kept.result, ledger_private.result_of(p_tenant_id, v_kept.pool_id, v_kept.seq)), v_kept.pool_id, v_kept.seq
+  )::ledger_private.answer;
 end;
 $function$;
 alter function ledger_private.replay(text,jsonb) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.replay_window(p_settings jsonb)
+ RETURNS interval
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN make_interval(days => CASE jsonb_typeof((p_settings -> 'replay_days'::text)) WHEN 'number'::text THEN (LEAST(GREATEST(((p_settings -> 'replay_days'::text))::numeric, (1)::numeric), (99999)::numeric))::integer ELSE 30 END);
+alter function ledger_private.replay_window(jsonb) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.reserve(p_pool ledger_private.pools, p_node ledger_private.nodes, p_operation jsonb, p_path text, p_at timestamp with time zone)
  RETURNS ledger_private.answer
@@ -4968,6 +5932,20 @@ end;
 $function$;
 alter function ledger_private.reserve(ledger_private.pools,ledger_private.nodes,jsonb,text,timestamp with time zone) owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.resources_json(p_resources jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE STRICT
+AS $function$
+begin
+  return (
+    select jsonb_object_agg(r.key, jsonb_build_object('amount', ledger_private.text_of(ledger_private.amount(r.value -> 'amount'))))
+    from jsonb_each(p_resources) r
+  );
+end;
+$function$;
+alter function ledger_private.resources_json(jsonb) owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.resources_sum(p_one jsonb, p_other jsonb, p_sign integer DEFAULT 1)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -4995,6 +5973,24 @@ begin
 end;
 $function$;
 alter function ledger_private.resources_sum(jsonb,jsonb,integer) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.result_of(p_tenant_id text, p_pool_id text, p_seq bigint)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_event constant ledger_private.journal := ledger_private.find_event(p_tenant_id, p_pool_id, p_seq);
+begin
+  return case
+    when v_event.kind = 'spawned' then jsonb_build_object('node_id', v_event.node_id)
+    when v_event.kind in ('settled', 'cancelled') then ledger_private.ending_json(
+      ledger_private.usage_booked(v_event), (ledger_private.find_node(p_tenant_id, v_event.node_id)).budget
+    )
+  end;
+end;
+$function$;
+alter function ledger_private.result_of(text,text,bigint) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.returned(p_moves ledger_private.move[])
  RETURNS jsonb
@@ -5144,7 +6140,7 @@ CREATE OR REPLACE FUNCTION ledger_private.shape(p_op text)
  RETURNS jsonb
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN CASE p_op WHEN 'any'::text THEN '{"op": "id", "tags": "tags", "effective_at": "instant", "operation_id": "id"}'::jsonb WHEN 'spend'::text THEN '{"!": ["iterations", "input_tokens", "output_tokens"], "ms": "count", "usd": "money", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "cache_write_1h_tokens": "count"}'::jsonb WHEN 'line'::text THEN '{"!": [], "ms": "count", "usd": "money", "model": "id", "provider": "id", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "provider_request_id": "id", "cache_write_1h_tokens": "count"}'::jsonb WHEN 'price'::text THEN '{"!": ["provider", "model", "token_class", "usd_per_million"], "match": "match", "model": "id", "source": "id", "provider": "id", "valid_to": "instant", "valid_from": "instant", "token_class": "token_class", "usd_per_million": "rate", "above_input_tokens": "count"}'::jsonb WHEN 'tool_call'::text THEN '{"!": ["name"], "id": "id", "name": "id", "status": "tool_status", "arguments": "digest"}'::jsonb WHEN 'tool_result'::text THEN '{"!": ["id", "status"], "id": "id", "status": "tool_status"}'::jsonb WHEN 'meter'::text THEN '{"!": ["pool_id", "spend"], "turn": "small", "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "pool_id": "id", "purpose": "purpose", "provider": "id", "tool_calls": "tool_calls", "tool_results": "tool_results", "provider_request_id": "id"}'::jsonb WHEN 'spawn'::text THEN '{"!": ["pool_id", "label", "budget"], "key": "id", "label": "id", "budget": {"!": [], "*": "money", "usd": "money", "tokens": "count", "iterations": "count"}, "driver": "flag", "node_id": "id", "pool_id": "id", "runtime": "id", "lease_ms": "duration_ms", "task_ref": "digest"}'::jsonb WHEN 'settle'::text THEN '{"!": ["node_id", "outcome"], "infra": "flag", "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "reason": "text", "node_id": "id", "out_ref": "id", "outcome": "outcome", "purpose": "purpose", "verdict": "json", "provider": "id", "tool_calls": "tool_calls", "tool_results": "tool_results", "provider_request_id": "id"}'::jsonb WHEN 'cancel'::text THEN '{"!": ["node_id", "reason"], "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "reason": "text", "node_id": "id", "purpose": "purpose", "provider": "id", "tool_calls": "tool_calls", "tool_results": "tool_results", "provider_request_id": "id"}'::jsonb WHEN 'correct'::text THEN '{"!": ["of", "spend", "reason"], "of": "id", "lines": "lines", "spend": "spend", "reason": "text", "tool_calls": "tool_calls"}'::jsonb WHEN 'dispatch'::text THEN '{"!": ["node_id"], "node_id": "id"}'::jsonb WHEN 'call'::text THEN '{"!": ["pool_id", "meter_id"], "turn": "small", "model": "id", "detail": "json", "pool_id": "id", "purpose": "purpose", "meter_id": "id", "provider": "id"}'::jsonb WHEN 'extend'::text THEN '{"!": ["node_id", "lease_ms"], "node_id": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'deliver'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'open_pool'::text THEN '{"!": ["pool_id", "channels"], "run": {"!": ["label"], "arm": "id", "task": "id", "label": "id", "replicate": "replicate", "experiment": "id"}, "pool_id": "id", "channels": {"!": [], "*": {"!": [], "unit": "id", "total": "money"}, "tokens": {"!": [], "unit": "id", "total": "count"}, "iterations": {"!": [], "unit": "id", "total": "count"}}, "max_depth": "small", "deadline_ms": "duration_ms", "unknown_usd": "unknown_usd", "token_charge": "token_charge", "parent_pool_id": "id"}'::jsonb WHEN 'fund'::text THEN '{"!": ["pool_id", "amounts"], "amounts": {"!": [], "*": "change", "tokens": "whole", "iterations": "whole"}, "pool_id": "id"}'::jsonb WHEN 'expire'::text THEN '{"!": [], "pool_id": "id"}'::jsonb WHEN 'freeze'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'thaw'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'close_pool'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'judge'::text THEN '{"!": ["run_id", "resolved"], "infra": "flag", "score": "score", "run_id": "id", "resolved": "flag"}'::jsonb WHEN 'plan'::text THEN '{"!": ["pool_id", "experiment", "plan_ref"], "pool_id": "id", "plan_ref": "id", "experiment": "id"}'::jsonb ELSE NULL::jsonb END;
+RETURN CASE p_op WHEN 'any'::text THEN '{"op": "id", "tags": "tags", "effective_at": "instant", "operation_id": "id"}'::jsonb WHEN 'spend'::text THEN '{"!": ["iterations", "input_tokens", "output_tokens"], "ms": "count", "usd": "money", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "cache_write_1h_tokens": "count"}'::jsonb WHEN 'line'::text THEN '{"!": [], "ms": "count", "usd": "money", "model": "id", "provider": "id", "resources": {"!": [], "*": {"!": ["amount"], "amount": "money"}, "usd": "own", "tokens": "own", "iterations": "own"}, "usd_known": "flag", "iterations": "count", "input_tokens": "count", "tokens_known": "flag", "output_tokens": "count", "reasoning_tokens": "count", "cache_read_tokens": "count", "cache_write_tokens": "count", "provider_request_id": "id", "cache_write_1h_tokens": "count"}'::jsonb WHEN 'price'::text THEN '{"!": ["provider", "model", "token_class", "usd_per_million"], "match": "match", "model": "id", "source": "id", "provider": "id", "valid_to": "instant", "valid_from": "instant", "token_class": "token_class", "usd_per_million": "rate", "above_input_tokens": "count"}'::jsonb WHEN 'tool_call'::text THEN '{"!": ["name"], "id": "id", "name": "id", "status": "tool_status", "arguments": "digest"}'::jsonb WHEN 'tool_result'::text THEN '{"!": ["id", "status"], "id": "id", "status": "tool_status"}'::jsonb WHEN 'meter'::text THEN '{"!": ["pool_id", "spend"], "turn": "small", "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "pool_id": "id", "purpose": "purpose", "provider": "id", "tool_calls": "tool_calls", "tool_results": "tool_results", "provider_request_id": "id"}'::jsonb WHEN 'spawn'::text THEN '{"!": ["pool_id", "label", "budget"], "key": "id", "label": "id", "budget": {"!": [], "*": "money", "usd": "money", "tokens": "count", "iterations": "count"}, "driver": "flag", "node_id": "id", "pool_id": "id", "runtime": "id", "lease_ms": "duration_ms", "task_ref": "digest"}'::jsonb WHEN 'settle'::text THEN '{"!": ["node_id", "outcome"], "infra": "flag", "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "reason": "text", "node_id": "id", "out_ref": "id", "outcome": "outcome", "purpose": "purpose", "verdict": "json", "provider": "id", "tool_calls": "tool_calls", "tool_results": "tool_results", "provider_request_id": "id"}'::jsonb WHEN 'cancel'::text THEN '{"!": ["node_id", "reason"], "lines": "lines", "model": "id", "spend": "spend", "detail": "json", "reason": "text", "node_id": "id", "purpose": "purpose", "provider": "id", "tool_calls": "tool_calls", "tool_results": "tool_results", "provider_request_id": "id"}'::jsonb WHEN 'correct'::text THEN '{"!": ["of", "spend", "reason"], "of": "id", "lines": "lines", "spend": "spend", "reason": "text", "pool_id": "id", "tool_calls": "tool_calls"}'::jsonb WHEN 'dispatch'::text THEN '{"!": ["node_id"], "node_id": "id"}'::jsonb WHEN 'call'::text THEN '{"!": ["pool_id", "meter_id"], "turn": "small", "model": "id", "detail": "json", "pool_id": "id", "purpose": "purpose", "meter_id": "id", "provider": "id"}'::jsonb WHEN 'extend'::text THEN '{"!": ["node_id", "lease_ms"], "node_id": "id", "lease_ms": "duration_ms"}'::jsonb WHEN 'deliver'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'open_pool'::text THEN '{"!": ["pool_id", "channels"], "run": {"!": ["label"], "arm": "id", "task": "id", "label": "id", "replicate": "replicate", "experiment": "id"}, "pool_id": "id", "channels": {"!": [], "*": {"!": [], "unit": "id", "total": "money"}, "tokens": {"!": [], "unit": "id", "total": "count"}, "iterations": {"!": [], "unit": "id", "total": "count"}}, "max_depth": "small", "deadline_ms": "duration_ms", "unknown_usd": "unknown_usd", "token_charge": "token_charge", "parent_pool_id": "id"}'::jsonb WHEN 'fund'::text THEN '{"!": ["pool_id", "amounts"], "amounts": {"!": [], "*": "change", "tokens": "whole", "iterations": "whole"}, "pool_id": "id"}'::jsonb WHEN 'expire'::text THEN '{"!": [], "pool_id": "id"}'::jsonb WHEN 'freeze'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'thaw'::text THEN '{"!": ["pool_id"], "reason": "text", "pool_id": "id"}'::jsonb WHEN 'close_pool'::text THEN '{"!": ["pool_id"], "pool_id": "id"}'::jsonb WHEN 'judge'::text THEN '{"!": ["run_id", "resolved"], "infra": "flag", "score": "score", "run_id": "id", "resolved": "flag"}'::jsonb WHEN 'plan'::text THEN '{"!": ["pool_id", "experiment", "plan_ref"], "pool_id": "id", "plan_ref": "id", "experiment": "id"}'::jsonb ELSE NULL::jsonb END;
 alter function ledger_private.shape(text) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.sign_test(p_one bigint, p_other bigint)
@@ -5170,68 +6166,349 @@ end;
 $function$;
 alter function ledger_private.sign_test(bigint,bigint) owner to ledger_owner;
 
-CREATE OR REPLACE FUNCTION ledger_private.spend_json(p_usage ledger_private.usage)
- RETURNS jsonb
+CREATE OR REPLACE FUNCTION ledger_private.sound_channel(p_row ledger_private.channels)
+ RETURNS boolean
  LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
 AS $function$
+declare
+  v_broken constant text := case
+    when p_row.total is not null and p_row.free is null then 'channels_capped_adds_up'
+    when p_row.total is null and (p_row.free is not null or p_row.reserved <> 0) then 'channels_uncapped_only_observed'
+    when p_row.total < 0 then 'channels_total_not_negative'
+    when p_row.reserved < 0 then 'channels_reserved_not_negative'
+    when p_row.committed < 0 then 'channels_committed_not_negative'
+    when p_row.uncertain < 0 or p_row.uncertain > p_row.committed then 'channels_uncertain_within_committed'
+    when p_row.remainder < 0 or p_row.remainder > p_row.uncertain or (p_row.seals <= 0 and p_row.remainder <> 0) then 'channels_remainder_only_sealed'
+    when greatest(p_row.total, p_row.free, p_row.reserved, p_row.committed, p_row.uncertain, p_row.remainder) >= 'Infinity'
+      then 'channels_amounts_finite'
+    when p_row.seals < 0 or p_row.seals > p_row.unknown or (p_row.seals <> 0 and p_row.total is null) then 'channels_seals_within_unknown'
+    when p_row.total is not null and p_row.payer_pool_id is distinct from p_row.pool_id then 'channels_capped_pays_itself'
+    when p_row.total is null and p_row.payer_pool_id = p_row.pool_id then 'channels_uncapped_pays_elsewhere'
+    when p_row.channel in ('tokens', 'iterations') and (
+      p_row.total <> trunc(p_row.total) or p_row.reserved <> trunc(p_row.reserved) or p_row.committed <> trunc(p_row.committed)
+      or p_row.uncertain <> trunc(p_row.uncertain)
+    ) then 'channels_counts_whole'
+  end;
 begin
-  return case when p_usage.cache_write_1h_tokens > 0 then
-    jsonb_build_object('cache_write_1h_tokens', ledger_private.text_of(p_usage.cache_write_1h_tokens)) else '{}'
-  end || jsonb_build_object(
-    'iterations', ledger_private.text_of(p_usage.iterations),
-    'input_tokens', ledger_private.text_of(p_usage.input_tokens),
-    'output_tokens', ledger_private.text_of(p_usage.output_tokens),
-    'cache_read_tokens', ledger_private.text_of(p_usage.cache_read_tokens),
-    'cache_write_tokens', ledger_private.text_of(p_usage.cache_write_tokens),
-    'reasoning_tokens', ledger_private.text_of(p_usage.reasoning_tokens),
-    'charged_tokens', ledger_private.text_of(p_usage.charged_tokens),
-    'usd', ledger_private.text_of(p_usage.usd),
-    'ms', ledger_private.text_of(p_usage.ms),
-    'tokens_known', p_usage.tokens_known,
-    'usd_known', p_usage.usd_known,
-    'resources', coalesce(
-      (
-        select jsonb_object_agg(r.key, jsonb_build_object('amount', ledger_private.text_of(ledger_private.amount(r.value -> 'amount'))))
-        from jsonb_each(p_usage.resources) r
-      ),
-      '{}'
+  if v_broken is not null then
+    perform ledger_private.raise_breach('channels', v_broken);
+  end if;
+  return true;
+end;
+$function$;
+alter function ledger_private.sound_channel(ledger_private.channels) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.sound_event(p_row ledger_private.journal)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_difference constant boolean := p_row.kind = 'corrected';
+  v_broken constant text := case
+    when p_row.seq <= 0 then 'journal_seq_positive'
+    when p_row.effective_at > p_row.recorded_at then 'journal_effective_not_later'
+    when (p_row.source_pool_id is null) <> (p_row.source_seq is null) then 'journal_source_whole'
+    when p_row.corrects_seq is not null and (p_row.corrects_seq >= p_row.seq or not v_difference) then 'journal_corrects_earlier'
+    when greatest(
+      p_row.iterations, p_row.input_tokens, p_row.output_tokens, p_row.cache_read_tokens, p_row.cache_write_tokens, p_row.reasoning_tokens,
+      p_row.charged_tokens, p_row.usd, p_row.ms, p_row.uncertain_tokens, p_row.uncertain_iterations, p_row.uncertain_usd,
+      p_row.tokens_funded, p_row.tokens_held, p_row.tokens_spent, p_row.tokens_uncertain, p_row.iterations_funded, p_row.iterations_held,
+      p_row.iterations_spent, p_row.iterations_uncertain, p_row.usd_funded, p_row.usd_held, p_row.usd_spent, p_row.usd_uncertain,
+      p_row.usd_remainder
+    ) >= 'Infinity' then 'journal_amounts_finite'
+    when not v_difference and least(
+      p_row.iterations, p_row.input_tokens, p_row.output_tokens, p_row.cache_read_tokens, p_row.cache_write_tokens, p_row.reasoning_tokens,
+      p_row.charged_tokens, p_row.usd, p_row.ms, p_row.uncertain_tokens, p_row.uncertain_iterations, p_row.uncertain_usd
+    ) < 0 then 'journal_usage_not_negative'
+    when not v_difference and coalesce(p_row.cache_read_tokens, 0) + coalesce(p_row.cache_write_tokens, 0) > p_row.input_tokens
+      then 'journal_cache_within_input'
+    when p_row.cache_write_1h_tokens >= 'Infinity' or (not v_difference and (
+      p_row.cache_write_1h_tokens < 0 or p_row.cache_write_1h_tokens > coalesce(p_row.cache_write_tokens, 0)
+    )) then 'journal_cache_write_1h_within_cache_write'
+    when not v_difference and p_row.reasoning_tokens > p_row.output_tokens then 'journal_reasoning_within_output'
+    when not v_difference and (
+      p_row.uncertain_tokens > p_row.charged_tokens or p_row.uncertain_iterations > p_row.iterations or p_row.uncertain_usd > p_row.usd
+    ) then 'journal_uncertain_within_usage'
+  end;
+begin
+  if v_broken is not null then
+    perform ledger_private.raise_breach('journal', v_broken);
+  end if;
+  return true;
+end;
+$function$;
+alter function ledger_private.sound_event(ledger_private.journal) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.sound_head(p_row ledger_private.pool_heads)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_broken constant text := case
+    when p_row.open_holds < 0 or p_row.open_holds > p_row.children then 'pool_heads_open_holds_not_negative'
+    when p_row.undelivered < 0 or p_row.next_cursor < 0 then 'pool_heads_undelivered_not_negative'
+    when p_row.delivered_seq < 0 or p_row.delivered_seq > p_row.seq then 'pool_heads_delivered_seq_within'
+  end;
+begin
+  if v_broken is not null then
+    perform ledger_private.raise_breach('pool_heads', v_broken);
+  end if;
+  return true;
+end;
+$function$;
+alter function ledger_private.sound_head(ledger_private.pool_heads) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.sound_node(p_row ledger_private.nodes)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_broken constant text := case
+    when p_row.parent_node_id = p_row.node_id then 'nodes_parent_other'
+    when p_row.parent_node_id is null and not p_row.driver then 'nodes_root_owns_pool'
+    when (p_row.status in ('pending', 'dispatched')) <> (p_row.ended_at is null) then 'nodes_ended_has_time'
+    when p_row.terminal_seq is not null and p_row.ended_at is null then 'nodes_terminal_row_of_ended'
+    when p_row.cursor is not null and (p_row.cursor < 0 or p_row.terminal_seq is null or p_row.terminal_seq <= 0) then 'nodes_cursor_of_ended'
+    when p_row.status = 'dispatched' and p_row.dispatched_at is null then 'nodes_dispatched_has_time'
+    when p_row.superseded and p_row.key is null then 'nodes_superseded_has_key'
+    when jsonb_typeof(p_row.budget) <> 'object' or jsonb_typeof(p_row.hold) <> 'object' then 'nodes_budget_object'
+    when p_row.late and p_row.ended_at is null then 'nodes_late_only_ended'
+    when p_row.task_ref !~ '^sha256:[0-9a-f]{64}$' then 'nodes_task_ref_sha256'
+  end;
+begin
+  if v_broken is not null then
+    perform ledger_private.raise_breach('nodes', v_broken);
+  end if;
+  return true;
+end;
+$function$;
+alter function ledger_private.sound_node(ledger_private.nodes) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.sound_operation(p_row ledger_private.operations)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v_broken constant text := case
+    when octet_length(p_row.digest) <> 32 then 'operations_digest_sha256'
+    when p_row.code is not null and p_row.seq is not null then 'operations_refusal_has_no_row'
+  end;
+begin
+  if v_broken is not null then
+    perform ledger_private.raise_breach('operations', v_broken);
+  end if;
+  return true;
+end;
+$function$;
+alter function ledger_private.sound_operation(ledger_private.operations) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.spawn_plainly(p_tenant_id text, p_operation jsonb, p_at timestamp with time zone)
+ RETURNS ledger_private.answer
+ LANGUAGE plpgsql
+AS $function$
+declare
+  v_pool_id constant text := p_operation ->> 'pool_id';
+  v_budget constant jsonb := p_operation -> 'budget';
+  v_lease_at constant timestamptz := p_at + (p_operation ->> 'lease_ms')::double precision * interval '1 millisecond';
+  v_pool record;
+  v_hold jsonb;
+  v_suits boolean;
+  v_tags jsonb;
+  v_node_id text;
+  v_place tid;
+  v_sign integer;
+  v_seq bigint;
+  v_children integer;
+begin
+  select p.run_id, p.tags into v_pool
+  from ledger_private.pools p
+  where p.tenant_id = p_tenant_id and p.pool_id = v_pool_id and p.state = 'open' and p.payers is null and (p_at >= p.deadline_at) is not true
+    and (select t.frozen_pools from ledger_private.tenants t where t.tenant_id = p_tenant_id) = 0;
+  if not found then
+    return null;
+  end if;
+  perform pg_advisory_xact_lock(ledger_private.lock_key(p_tenant_id, v_pool_id));
+
+  foreach v_sign in array '{1,-1}'::integer[] loop
+    with held as (
+      update ledger_private.channels c
+      set free = c.free - v_sign * coalesce((v_budget ->> c.channel)::numeric, 0),
+        reserved = c.reserved + v_sign * coalesce((v_budget ->> c.channel)::numeric, 0)
+      where c.tenant_id = p_tenant_id and c.pool_id = v_pool_id and c.total is not null
+      returning c.channel, c.free, c.seals, (v_budget ->> c.channel)::numeric as want
+    )
+    select
+      coalesce(jsonb_object_agg(h.channel, h.want) filter (where h.want > 0), '{}'),
+      coalesce(bool_and(h.free >= 0 and h.seals = 0 and (h.want is not null or h.channel not in ('tokens', 'iterations'))), true)
+        and count(h.want) = (select count(*) from jsonb_object_keys(v_budget))
+    into v_hold, v_suits
+    from held h;
+
+    update ledger_private.pool_heads h
+    set seq = h.seq + v_sign, open_holds = h.open_holds + v_sign, children = h.children + v_sign,
+      next_lease_at = case when v_sign > 0 then least(h.next_lease_at, v_lease_at) else h.next_lease_at end
+    where h.tenant_id = p_tenant_id and h.pool_id = v_pool_id
+    returning h.seq, h.children - 1 into strict v_seq, v_children;
+    if v_sign < 0 then
+      return null;
+    end if;
+
+    v_node_id := coalesce(p_operation ->> 'node_id', v_pool_id || ':s' || v_children);
+    v_tags := ledger_private.tags_of(v_pool.tags, p_operation -> 'tags');
+    continue when not v_suits or v_node_id = v_pool_id or char_length(v_node_id) > 200;
+    insert into ledger_private.nodes (
+      tenant_id, node_id, parent_node_id, run_id, label, runtime, task_ref, budget, hold, tags, lease_at, spawned_at
+    ) values (
+      p_tenant_id, v_node_id, v_pool_id, v_pool.run_id, p_operation ->> 'label', p_operation ->> 'runtime', p_operation ->> 'task_ref',
+      v_budget, v_hold, v_tags, v_lease_at, p_at
+    )
+    on conflict do nothing
+    returning ctid into v_place;
+    continue when not found;
+    insert into ledger_private.operations (tenant_id, operation_id, digest, pool_id, seq, at)
+    values (p_tenant_id, p_operation ->> 'operation_id', ledger_private.digest_of(p_operation), v_pool_id, v_seq, p_at)
+    on conflict do nothing;
+    exit when found;
+    delete from ledger_private.nodes n where n.ctid = v_place;
+  end loop;
+
+  insert into ledger_private.journal (
+    tenant_id, pool_id, seq, kind, operation_id, recorded_at, effective_at, run_id, node_id, tags, tokens_held, iterations_held, usd_held
+  ) values (
+    p_tenant_id, v_pool_id, v_seq, 'spawned', p_operation ->> 'operation_id', p_at,
+    coalesce((p_operation ->> 'effective_at')::timestamptz, p_at), v_pool.run_id, v_node_id, v_tags,
+    (v_hold ->> 'tokens')::numeric, (v_hold ->> 'iterations')::numeric, (v_hold ->> 'usd')::numeric
+  );
+  return row('ok', null, jsonb_build_object('node_id', v_node_id), v_pool_id, v_seq)::ledger_private.answer;
+end;
+$function$;
+alter function ledger_private.spawn_plainly(text,jsonb,timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.spend_json(p_usage ledger_private.usage)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN (CASE WHEN ((p_usage).cache_write_1h_tokens > (0)::numeric) THEN jsonb_build_object('cache_write_1h_tokens', ledger_private.text_of((p_usage).cache_write_1h_tokens)) ELSE '{}'::jsonb END || jsonb_build_object('iterations', ledger_private.text_of((p_usage).iterations), 'input_tokens', ledger_private.text_of((p_usage).input_tokens), 'output_tokens', ledger_private.text_of((p_usage).output_tokens), 'cache_read_tokens', ledger_private.text_of((p_usage).cache_read_tokens), 'cache_write_tokens', ledger_private.text_of((p_usage).cache_write_tokens), 'reasoning_tokens', ledger_private.text_of((p_usage).reasoning_tokens), 'charged_tokens', ledger_private.text_of((p_usage).charged_tokens), 'usd', ledger_private.text_of((p_usage).usd), 'ms', ledger_private.text_of((p_usage).ms), 'tokens_known', (p_usage).tokens_known, 'usd_known', (p_usage).usd_known, 'resources', COALESCE(ledger_private.resources_json((p_usage).resources), '{}'::jsonb)));
+alter function ledger_private.spend_json(ledger_private.usage) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.steps(p_tenant_id text, p_operations jsonb[], p_priced jsonb[], p_at timestamp with time zone)
+ RETURNS SETOF ledger_private.step
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select
+    f.n::integer, f.op, f.operation, f.priced, f.operation_id, f.effective_at, f.pool_id, f.run_id, f.node_id, f.place,
+    case when f.plain then ledger_private.tags_of(f.tags, f.operation -> 'tags') end, f.budget,
+    case when f.plain then p_at + (f.operation ->> 'lease_ms')::double precision * interval '1 millisecond' end,
+    f.payers, f.tokens_payer, f.iterations_payer, f.usd_payer, f.tokens_wanted, f.iterations_wanted, f.usd_wanted,
+    f.iterations, f.input_tokens, f.output_tokens, f.cache_read_tokens, f.cache_write_tokens, f.cache_write_1h_tokens, f.reasoning_tokens,
+    f.input_tokens + f.output_tokens - case f.token_charge when 'uncached' then f.cache_read_tokens else 0 end,
+    f.usd, f.ms, case when f.usd_known then 0 else coalesce(f.usd, 0) end, f.tokens_unknown, case when f.usd_known then 0 else 1 end,
+    case when f.tokens_payer = f.pool_id then coalesce(f.tokens_wanted, -f.tokens_released, 0) else 0 end,
+    case when f.iterations_payer = f.pool_id then coalesce(f.iterations_wanted, -f.iterations_released, 0) else 0 end,
+    case when f.usd_payer = f.pool_id then coalesce(f.usd_wanted, -f.usd_released, 0) else 0 end,
+    coalesce(
+      f.pool_state <> 'closed' and f.effective_at <= p_at and case f.op
+        when 'spawn' then f.pool_state = 'open' and (p_at >= f.deadline_at) is not true and f.node_id is distinct from f.pool_id
+          and f.budget is not null and coalesce(f.paid_by, '{}') - '{tokens,iterations,usd}'::text[] = '{}'
+          -- a ceiling for what the pool caps; dollars only where it caps them
+          and (f.tokens_payer is distinct from f.pool_id or f.budget ? 'tokens')
+          and (f.iterations_payer is distinct from f.pool_id or f.budget ? 'iterations')
+          and (f.usd_payer is not distinct from f.pool_id or f.usd_wanted = 0)
+          and (select t.frozen_pools = 0 from ledger_private.tenants t where t.tenant_id = p_tenant_id)
+        when 'dispatch' then f.status = 'pending'
+        else (f.op = 'meter' or (f.status in ('pending', 'dispatched') and not f.driver and f.hold - '{tokens,iterations,usd}'::text[] = '{}'))
+          and ledger_private.plain_amounts(
+            f.input_tokens, f.output_tokens, f.cache_read_tokens, f.cache_write_tokens, f.cache_write_1h_tokens, f.reasoning_tokens
+          )
+          -- what was never dispatched and is cancelled costs nothing; after that its ceilings, which the general path charges
+          and (f.op <> 'cancel' or f.status = 'pending' or f.operation ? 'spend')
+          -- dollars that nobody knows seal who pays for them, unless he only flags them
+          and (f.usd is not null or f.usd_payer is null or (f.usd_payer = f.pool_id and f.unknown_usd = 'flag'))
+      end,
+      false
+    )
+  from (
+    select
+      c.n, c.op, c.operation, c.priced, c.operation_id, c.plain, coalesce(c.effective_at, p_at) as effective_at,
+      case when c.op = 'meter' then p.pool_id else c.node_id end as node_id, k.place, k.status, k.driver, k.hold,
+      p.pool_id, p.run_id, p.state as pool_state, p.deadline_at, p.unknown_usd, p.token_charge, p.payers, p.paid_by,
+      case when k.place is null then p.tags else k.tags end as tags, coalesce(c.budget, k.budget) as budget,
+      p.paid_by ->> 'tokens' as tokens_payer, p.paid_by ->> 'iterations' as iterations_payer, p.paid_by ->> 'usd' as usd_payer,
+      coalesce((c.budget ->> 'tokens')::numeric, case c.op when 'spawn' then 0 end) as tokens_wanted,
+      coalesce((c.budget ->> 'iterations')::numeric, case c.op when 'spawn' then 0 end) as iterations_wanted,
+      coalesce((c.budget ->> 'usd')::numeric, case c.op when 'spawn' then 0 end) as usd_wanted,
+      (k.released ->> 'tokens')::numeric as tokens_released, (k.released ->> 'iterations')::numeric as iterations_released,
+      (k.released ->> 'usd')::numeric as usd_released,
+      c.iterations, c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cache_write_tokens, c.cache_write_1h_tokens, c.reasoning_tokens, c.ms,
+      c.tokens_unknown, c.usd_known, case when c.usd_known then c.usd else coalesce(c.usd, (k.budget ->> 'usd')::numeric) end as usd
+    from ledger_private.read_operations(p_operations, p_priced) c
+    left join lateral (
+      select n.ctid as place, n.parent_node_id, n.status, n.driver, n.hold, n.budget, n.tags, case when c.op <> 'dispatch' then n.hold end as released
+      from ledger_private.nodes n
+      where c.plain and c.op in ('settle', 'dispatch', 'cancel') and n.tenant_id = p_tenant_id and n.node_id = c.node_id
+      limit 1
+    ) k on true
+    left join lateral (
+      select p.pool_id, p.run_id, p.state, p.deadline_at, p.unknown_usd, p.token_charge, p.tags, p.payers, p.paid_by
+      from ledger_private.pools p
+      where p.tenant_id = p_tenant_id and p.pool_id = coalesce(k.parent_node_id, case when c.plain then c.pool_id end)
+      limit 1
+    ) p on true
+    offset 0
+  ) f
+$function$;
+alter function ledger_private.steps(text,jsonb[],jsonb[],timestamp with time zone) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.stop_of(p_steps ledger_private.step[], p_rows ledger_private.channels[], p_node_ids text[])
+ RETURNS integer
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+declare
+  v_sealed constant text[] := array(select r.pool_id from unnest(p_rows) r where r.seals > 0);
+  v_stop integer;
+begin
+  if cardinality(v_sealed) > 0 then
+    v_stop := (select min(e.n) from ledger_private.entries(p_steps) e where e.pool_id = any (v_sealed));
+  end if;
+  if p_node_ids is null then
+    return v_stop;
+  end if;
+  return least(
+    v_stop,
+    (select min(i.n) from unnest(p_node_ids) with ordinality i (node_id, n) where char_length(i.node_id) > 200),
+    (
+      select min(f.n)
+      from (
+        select
+          m.n,
+          m.tokens_wanted > sum(m.tokens) over earlier or m.iterations_wanted > sum(m.iterations) over earlier
+            or m.usd_wanted > sum(m.usd) over earlier as short
+        from (
+          select
+            e.n, e.pool_id, e.tokens_wanted, e.iterations_wanted, e.usd_wanted,
+            -e.tokens_held - e.tokens_spent as tokens, -e.iterations_held - e.iterations_spent as iterations, -e.usd_held - e.usd_spent as usd
+          from ledger_private.entries(p_steps) e
+          union all
+          select
+            0, r.pool_id, null, null, null, case r.channel when 'tokens' then r.free end, case r.channel when 'iterations' then r.free end,
+            case r.channel when 'usd' then r.free end
+          from unnest(p_rows) r
+        ) m
+        window earlier as (partition by m.pool_id order by m.n rows between unbounded preceding and 1 preceding)
+      ) f
+      where f.short
     )
   );
 end;
 $function$;
-alter function ledger_private.spend_json(ledger_private.usage) owner to ledger_owner;
-
-CREATE OR REPLACE FUNCTION ledger_private.store_fold(p_heads ledger_private.pool_heads[], p_rows ledger_private.channels[], p_nodes ledger_private.nodes[], p_events ledger_private.journal[])
- RETURNS void
- LANGUAGE plpgsql
- SET enable_hashjoin TO 'off'
- SET enable_mergejoin TO 'off'
-AS $function$
-begin
-  update ledger_private.pool_heads h
-  set seq = n.seq, open_holds = n.open_holds, children = n.children, undelivered = n.undelivered, next_lease_at = n.next_lease_at
-  from unnest(p_heads) n
-  where h.tenant_id = n.tenant_id and h.pool_id = n.pool_id and h.seq <> n.seq;
-
-  update ledger_private.channels c
-  set total = n.total, free = n.free, reserved = n.reserved, committed = n.committed,
-    uncertain = n.uncertain, remainder = n.remainder, unknown = n.unknown, seals = n.seals
-  from unnest(p_rows) n
-  where c.tenant_id = n.tenant_id and c.pool_id = n.pool_id and c.channel = n.channel
-    and (c.reserved, c.committed, c.uncertain, c.remainder, c.unknown, c.seals)
-      is distinct from (n.reserved, n.committed, n.uncertain, n.remainder, n.unknown, n.seals);
-
-  update ledger_private.nodes k
-  set status = n.status, terminal_seq = n.terminal_seq, verdict = n.verdict, out_ref = n.out_ref, reason = n.reason, infra = n.infra,
-    dispatched_at = n.dispatched_at, ended_at = n.ended_at
-  from unnest(p_nodes) n
-  where k.tenant_id = n.tenant_id and k.node_id = n.node_id and k.status <> n.status;
-
-  insert into ledger_private.journal select e.* from unnest(p_events) e;
-end;
-$function$;
-alter function ledger_private.store_fold(ledger_private.pool_heads[],ledger_private.channels[],ledger_private.nodes[],ledger_private.journal[]) owner to ledger_owner;
+alter function ledger_private.stop_of(ledger_private.step[],ledger_private.channels[],text[]) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.sums_until(p_tenant_id text, p_pool_id text, p_at timestamp with time zone, p_effective boolean)
  RETURNS TABLE(channel text, funded numeric, held numeric, spent numeric, uncertain numeric, seals bigint)
@@ -5245,7 +6522,7 @@ begin
       select
         m.channel, coalesce(sum(m.funded), 0) as funded, coalesce(sum(m.held), 0) as held, coalesce(sum(m.spent), 0) as spent,
         coalesce(sum(m.uncertain), 0) as uncertain, coalesce(sum(m.seals), 0) as seals
-      from ledger_private.journal j
+      from ledger_private.history j
       cross join lateral (
         select
           'tokens' as channel, j.tokens_funded as funded, j.tokens_held as held, j.tokens_spent as spent,
@@ -5322,16 +6599,55 @@ CREATE OR REPLACE FUNCTION ledger_private.tg_journal__append_only()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  raise exception using
-    errcode = 'restrict_violation',
-    constraint = 'journal_append_only',
-    table = tg_table_name,
-    schema = tg_table_schema,
-    message = format('the journal is append-only: %s is not allowed', lower(tg_op)),
-    hint = 'book the difference with a correct operation';
+  perform ledger_private.raise_append_only(tg_table_schema, tg_table_name, tg_op);
+  return null;
 end;
 $function$;
 alter function ledger_private.tg_journal__append_only() owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.tg_journal__leave()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (
+    select from gone g
+    where not exists (
+      select from ledger_private.journal_archive k
+      where k.tenant_id = g.tenant_id and k.pool_id = g.pool_id and k.seq = g.seq and k *= g
+    ) or not exists (
+      select from ledger_private.archives a
+      where a.tenant_id = g.tenant_id and a.pool_id = g.pool_id and g.seq between a.first_seq and a.last_seq
+        and a.xmin = pg_current_xact_id()::xid
+    )
+  ) then
+    perform ledger_private.raise_append_only(tg_table_schema, tg_table_name, tg_op);
+  end if;
+  return null;
+end;
+$function$;
+alter function ledger_private.tg_journal__leave() owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.tg_journal_archive__enter()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (
+    select from come g
+    where not exists (
+      select from ledger_private.journal k
+      where k.tenant_id = g.tenant_id and k.pool_id = g.pool_id and k.seq = g.seq and k *= g
+    )
+  ) then
+    perform ledger_private.raise_append_only(tg_table_schema, tg_table_name, tg_op);
+  end if;
+  return null;
+end;
+$function$;
+alter function ledger_private.tg_journal_archive__enter() owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.tg_prices__immutable()
  RETURNS trigger
@@ -5350,6 +6666,50 @@ end;
 $function$;
 alter function ledger_private.tg_prices__immutable() owner to ledger_owner;
 
+CREATE OR REPLACE FUNCTION ledger_private.tg_usage_lines__leave()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (
+    select from gone g
+    where not exists (
+      select from ledger_private.usage_lines_archive k
+      where k.tenant_id = g.tenant_id and k.pool_id = g.pool_id and k.seq = g.seq and k.line = g.line and k *= g
+    ) or not exists (
+      select from ledger_private.archives a
+      where a.tenant_id = g.tenant_id and a.pool_id = g.pool_id and g.seq between a.first_seq and a.last_seq
+        and a.xmin = pg_current_xact_id()::xid
+    )
+  ) then
+    perform ledger_private.raise_append_only(tg_table_schema, tg_table_name, tg_op);
+  end if;
+  return null;
+end;
+$function$;
+alter function ledger_private.tg_usage_lines__leave() owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.tg_usage_lines_archive__enter()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (
+    select from come g
+    where not exists (
+      select from ledger_private.usage_lines k
+      where k.tenant_id = g.tenant_id and k.pool_id = g.pool_id and k.seq = g.seq and k.line = g.line and k *= g
+    )
+  ) then
+    perform ledger_private.raise_append_only(tg_table_schema, tg_table_name, tg_op);
+  end if;
+  return null;
+end;
+$function$;
+alter function ledger_private.tg_usage_lines_archive__enter() owner to ledger_owner;
+
 CREATE OR REPLACE FUNCTION ledger_private.totals_of(p_channels jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -5367,6 +6727,32 @@ CREATE OR REPLACE FUNCTION ledger_private.unreported_usage(p_node ledger_private
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN ((p_node).dispatched_at IS NULL) THEN ledger_private.usage_of('{"usd": 0}'::jsonb, 'total'::text) ELSE ledger_private.ceiling_usage((p_node).budget) END;
 alter function ledger_private.unreported_usage(ledger_private.nodes) owner to ledger_owner;
+
+CREATE OR REPLACE FUNCTION ledger_private.usage_booked(p_event ledger_private.journal)
+ RETURNS ledger_private.usage
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+declare
+  v ledger_private.usage;
+begin
+  v.iterations := p_event.iterations;
+  v.input_tokens := p_event.input_tokens;
+  v.output_tokens := p_event.output_tokens;
+  v.cache_read_tokens := coalesce(p_event.cache_read_tokens, 0);
+  v.cache_write_tokens := coalesce(p_event.cache_write_tokens, 0);
+  v.cache_write_1h_tokens := coalesce(p_event.cache_write_1h_tokens, 0);
+  v.reasoning_tokens := coalesce(p_event.reasoning_tokens, 0);
+  v.charged_tokens := p_event.charged_tokens;
+  v.usd := p_event.usd;
+  v.ms := coalesce(p_event.ms, 0);
+  v.tokens_known := p_event.tokens_known;
+  v.usd_known := p_event.usd_known;
+  v.resources := p_event.resources;
+  return v;
+end;
+$function$;
+alter function ledger_private.usage_booked(ledger_private.journal) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.usage_diff(p_true ledger_private.usage, p_booked ledger_private.usage)
  RETURNS ledger_private.usage
@@ -5586,6 +6972,25 @@ alter function ledger_private.with_usage(ledger_private.journal,ledger_private.u
 
 -- Views
 
+create view ledger.archives with (security_invoker=true) as
+ SELECT tenant_id,
+    pool_id,
+    first_seq,
+    last_seq,
+    run_id,
+    events,
+    lines,
+    sums,
+    export_digest,
+    archived_at,
+    archived_by
+   FROM ledger_private.archives a;
+alter view ledger.archives owner to ledger_owner;
+comment on view ledger.archives is 'What has left the journal for the archive: stretches of seq, sums per channel, the digest of the export.';
+grant select on ledger.archives to ledger_admin;
+grant select on ledger.archives to ledger_auditor;
+grant select on ledger.archives to ledger_writer;
+
 create view ledger.arm_costs with (security_invoker=true) as
  SELECT tenant_id,
     experiment,
@@ -5675,7 +7080,13 @@ UNION ALL
     a.pool_id,
     a.rule,
     a.detail
-   FROM ledger_private.audit_runs a;
+   FROM ledger_private.audit_runs a
+UNION ALL
+ SELECT a.tenant_id,
+    a.pool_id,
+    a.rule,
+    a.detail
+   FROM ledger_private.audit_archives a;
 alter view ledger.audit owner to ledger_owner;
 comment on view ledger.audit is 'What is wrong: tenant, pool, rule, detail. Zero rows = healthy.';
 grant select on ledger.audit to ledger_admin;
@@ -5729,7 +7140,7 @@ create view ledger.calls_in_doubt with (security_invoker=true) as
                         END AS meter_id,
                     k.seq,
                     k.kind = 'metered'::text AS metered
-                   FROM ledger_private.journal k
+                   FROM ledger_private.history k
                   WHERE k.tenant_id = r.tenant_id AND k.pool_id = p.pool_id AND k.node_id = p.pool_id AND (k.kind = ANY (ARRAY['metered'::text, 'dispatched'::text]))
                  OFFSET 0) m
           GROUP BY m.meter_id
@@ -5740,7 +7151,7 @@ create view ledger.calls_in_doubt with (security_invoker=true) as
             k.model,
             k.detail,
             k.recorded_at
-           FROM ledger_private.journal k
+           FROM ledger_private.history k
           WHERE k.tenant_id = r.tenant_id AND k.pool_id = p.pool_id AND k.seq = c.seq
          OFFSET 0) j;
 alter view ledger.calls_in_doubt owner to ledger_owner;
@@ -5818,7 +7229,7 @@ create view ledger.health with (security_invoker=true) as
             COALESCE(sum(j_1.uncertain_tokens), 0::numeric) AS uncertain_tokens,
             sum(j_1.usd) AS usd,
             COALESCE(sum(j_1.uncertain_usd), 0::numeric) AS uncertain_usd
-           FROM ledger_private.journal j_1
+           FROM ledger_private.history j_1
           WHERE j_1.tenant_id = t.tenant_id AND j_1.source_pool_id IS NULL AND j_1.iterations IS NOT NULL AND (j_1.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text]))) j
      CROSS JOIN LATERAL ( SELECT count(*) AS refusals_24h
            FROM ledger_private.operations o_1
@@ -5899,7 +7310,7 @@ create view ledger.journal with (security_invoker=true) as
             WHEN iterations IS NOT NULL THEN COALESCE(cache_write_1h_tokens, 0::numeric)
             ELSE NULL::numeric
         END AS cache_write_1h_tokens
-   FROM ledger_private.journal j;
+   FROM ledger_private.history j;
 alter view ledger.journal owner to ledger_owner;
 comment on view ledger.journal is 'Every event, append-only, dense seq per pool.';
 grant select on ledger.journal to ledger_admin;
@@ -6023,7 +7434,7 @@ create view ledger.postings with (security_invoker=true) as
     j.effective_at,
     j.recorded_at,
     trim_scale(m.remainder) AS remainder
-   FROM ledger_private.journal j
+   FROM ledger_private.history j
      CROSS JOIN LATERAL ( SELECT 'tokens'::text AS channel,
             COALESCE(j.tokens_funded, 0::numeric) AS funded,
             COALESCE(j.tokens_held, 0::numeric) AS held,
@@ -6168,13 +7579,13 @@ create view ledger.priced_usage with (security_invoker=true) as
                     COALESCE(l.usd_known, false) AS usd_now_known
                    FROM ledger.usage_lines u
                      CROSS JOIN LATERAL ( SELECT k_1.corrects_seq
-                           FROM ledger_private.journal k_1
+                           FROM ledger_private.history k_1
                           WHERE k_1.tenant_id = u.tenant_id AND k_1.pool_id = u.pool_id AND k_1.seq = u.seq
                          OFFSET 0) j
                      LEFT JOIN LATERAL ( SELECT k_1.seq,
                             k_1.tokens_known,
                             k_1.usd_known
-                           FROM ledger_private.journal k_1
+                           FROM ledger_private.history k_1
                           WHERE k_1.tenant_id = u.tenant_id AND k_1.pool_id = u.pool_id AND k_1.corrects_seq = COALESCE(j.corrects_seq, u.seq)
                           ORDER BY k_1.seq DESC
                          LIMIT 1) l ON true
@@ -6243,10 +7654,10 @@ create view ledger.priced_usage with (security_invoker=true) as
      CROSS JOIN LATERAL ( SELECT j.node_id,
             COALESCE(j.purpose, s.purpose) AS purpose,
             COALESCE(s.effective_at, j.effective_at) AS effective_at
-           FROM ledger_private.journal j
+           FROM ledger_private.history j
              LEFT JOIN LATERAL ( SELECT k.purpose,
                     k.effective_at
-                   FROM ledger_private.journal k
+                   FROM ledger_private.history k
                   WHERE j.kind = 'expired'::text AND k.tenant_id = j.tenant_id AND k.pool_id = j.pool_id AND k.corrects_seq = j.seq AND k.outcome IS NOT NULL
                  LIMIT 1) s ON true
           WHERE j.tenant_id = p.tenant_id AND j.pool_id = p.pool_id AND j.seq = c.seq
@@ -6411,7 +7822,7 @@ create view ledger.run_costs with (security_invoker=true) as
                     j_1.usd_known,
                     j_1.resources,
                     j_1.kind
-                   FROM ledger_private.journal j_1
+                   FROM ledger_private.history j_1
                   WHERE j_1.tenant_id = r.tenant_id AND j_1.pool_id = t.pool_id AND j_1.source_pool_id IS NULL AND ((j_1.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text])) OR j_1.kind = 'dispatched'::text AND j_1.node_id = j_1.pool_id)
                  OFFSET 0) j) s
      CROSS JOIN LATERAL ( SELECT
@@ -6544,7 +7955,7 @@ create view ledger.settlements with (security_invoker=true) as
      CROSS JOIN LATERAL ( SELECT j.node_id,
             max(j.seq) FILTER (WHERE j.kind <> 'delivered'::text) AS seq,
             max(j.seq) FILTER (WHERE j.kind = 'delivered'::text) AS delivered_seq
-           FROM ledger_private.journal j
+           FROM ledger_private.history j
           WHERE j.tenant_id = r.tenant_id AND j.pool_id = p.pool_id AND (j.kind = ANY (ARRAY['settled'::text, 'cancelled'::text, 'expired'::text, 'delivered'::text]))
           GROUP BY j.node_id) e
      CROSS JOIN LATERAL ( SELECT k.tenant_id,
@@ -6635,12 +8046,12 @@ create view ledger.settlements with (security_invoker=true) as
             k.usd_remainder,
             k.resource_moves,
             k.cache_write_1h_tokens
-           FROM ledger_private.journal k
+           FROM ledger_private.history k
           WHERE k.tenant_id = r.tenant_id AND k.pool_id = p.pool_id AND k.seq = e.seq
          OFFSET 0) t
      LEFT JOIN LATERAL ( SELECT k.seq,
             k.recorded_at
-           FROM ledger_private.journal k
+           FROM ledger_private.history k
           WHERE k.tenant_id = r.tenant_id AND k.pool_id = p.pool_id AND k.seq = e.delivered_seq
          OFFSET 0) d ON true;
 alter view ledger.settlements owner to ledger_owner;
@@ -6688,7 +8099,7 @@ create view ledger.spend_gaps with (security_invoker=true) as
                             k.usd_unknown,
                             k.usd_seals,
                             k.uncertain_usd
-                           FROM ledger_private.journal k
+                           FROM ledger_private.history k
                           WHERE k.tenant_id = r.tenant_id AND k.pool_id = t.pool_id AND k.source_pool_id IS NULL AND ((k.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text])) OR k.kind = 'dispatched'::text AND k.node_id = k.pool_id)
                          OFFSET 0) j
                 ), by_call AS (
@@ -6876,7 +8287,7 @@ create view ledger.spent_breakdown with (security_invoker=true) as
                             j_1.usd_remainder,
                             j_1.resource_moves,
                             j_1.cache_write_1h_tokens
-                           FROM ledger_private.journal j_1
+                           FROM ledger_private.history j_1
                           WHERE j_1.tenant_id = r.tenant_id AND j_1.pool_id = t.pool_id AND j_1.source_pool_id IS NULL AND (j_1.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text]))
                          OFFSET 0) j
                   GROUP BY (
@@ -6951,7 +8362,7 @@ create view ledger.tool_calls with (security_invoker=true) as
                     j.purpose,
                     j.model,
                     j.effective_at
-                   FROM ledger_private.journal j
+                   FROM ledger_private.history j
                      CROSS JOIN LATERAL ( SELECT (c_1.n - 1)::integer AS "position",
                             COALESCE(c_1.call ->> 'name'::text, c_1.call #>> '{}'::text[]) AS tool,
                             c_1.call ->> 'id'::text AS call_id,
@@ -7178,7 +8589,7 @@ create view ledger.trajectory with (security_invoker=true) as
                                     COALESCE(sum(j.uncertain_usd), 0::numeric) AS uncertain_usd,
                                     COALESCE(sum(j.tokens_unknown), 0::bigint) AS tokens_unknown,
                                     COALESCE(sum(j.usd_unknown), 0::bigint) AS usd_unknown
-                                   FROM ledger_private.journal j
+                                   FROM ledger_private.history j
                                   WHERE j.tenant_id = r.tenant_id AND j.pool_id = d.pool_id AND j.source_pool_id IS NULL AND (j.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text]))
                                   GROUP BY j.node_id
                                 )
@@ -7436,7 +8847,7 @@ create view ledger.usage_by_tool with (security_invoker=true) as
                             COALESCE(c_1.call ->> 'name'::text, c_1.call #>> '{}'::text[]) AS tool,
                             c_1.call ->> 'id'::text AS call_id,
                             row_number() OVER (PARTITION BY (c_1.call ->> 'id'::text) ORDER BY j.seq, c_1.n) AS sighting
-                           FROM ledger_private.journal j
+                           FROM ledger_private.history j
                              CROSS JOIN LATERAL jsonb_array_elements(
                                 CASE jsonb_typeof(j.tool_calls)
                                     WHEN 'array'::text THEN j.tool_calls
@@ -7453,12 +8864,12 @@ create view ledger.usage_by_tool with (security_invoker=true) as
                     COALESCE(k.tokens_known, e.tokens_known, true) AS tokens_known,
                     COALESCE(k.usd_known, e.usd_known, true) AS usd_known,
                     e.effective_at
-                   FROM ledger_private.journal e
+                   FROM ledger_private.history e
                      CROSS JOIN LATERAL ( SELECT sum(x.charged_tokens) AS charged_tokens,
                             sum(x.usd) AS usd,
                             (array_agg(x.tokens_known ORDER BY x.seq DESC))[1] AS tokens_known,
                             (array_agg(x.usd_known ORDER BY x.seq DESC))[1] AS usd_known
-                           FROM ledger_private.journal x
+                           FROM ledger_private.history x
                           WHERE x.tenant_id = p.tenant_id AND x.pool_id = p.pool_id AND x.corrects_seq = c.seq) k
                   WHERE e.tenant_id = p.tenant_id AND e.pool_id = p.pool_id AND e.seq = c.seq
                  OFFSET 0) u
@@ -7500,17 +8911,17 @@ create view ledger.usage_daily with (security_invoker=true) as
             k.corrects_seq,
             k.usd_seals,
             k.usd_known
-           FROM ledger_private.journal k
+           FROM ledger_private.history k
           WHERE k.tenant_id = u.tenant_id AND k.pool_id = u.pool_id AND k.seq = u.seq
          OFFSET 0) j
      LEFT JOIN LATERAL ( SELECT l.line
-           FROM ledger_private.usage_lines l
+           FROM ledger_private.usage_history l
           WHERE l.tenant_id = u.tenant_id AND l.pool_id = u.pool_id AND l.seq = u.seq AND l.line = 0 AND u.line IS NULL
          OFFSET 0) f ON true
      CROSS JOIN LATERAL ( SELECT (array_agg(k.tokens_known ORDER BY k.seq DESC))[1] AS tokens_known,
             (array_agg(k.usd_known ORDER BY k.seq DESC))[1] AS usd_known,
             sum(k.usd_seals) AS usd_seals
-           FROM ledger_private.journal k
+           FROM ledger_private.history k
           WHERE k.tenant_id = u.tenant_id AND k.pool_id = u.pool_id AND k.corrects_seq = COALESCE(j.corrects_seq, j.seq)) c
   GROUP BY u.tenant_id, ((u.effective_at AT TIME ZONE 'UTC'::text)::date), u.provider, u.model, u.purpose, u.tags;
 alter view ledger.usage_daily owner to ledger_owner;
@@ -7551,7 +8962,7 @@ create view ledger.usage_lines with (security_invoker=true) as
     j.effective_at,
     j.recorded_at,
     l.cache_write_1h_tokens
-   FROM ledger_private.usage_lines l
+   FROM ledger_private.usage_history l
      CROSS JOIN LATERAL ( SELECT k.run_id,
             k.node_id,
             k.kind,
@@ -7560,7 +8971,7 @@ create view ledger.usage_lines with (security_invoker=true) as
             k.tags,
             k.effective_at,
             k.recorded_at
-           FROM ledger_private.journal k
+           FROM ledger_private.history k
           WHERE k.tenant_id = l.tenant_id AND k.pool_id = l.pool_id AND k.seq = l.seq
          OFFSET 0) j
 UNION ALL
@@ -7599,7 +9010,7 @@ UNION ALL
     j.effective_at,
     j.recorded_at,
     COALESCE(j.cache_write_1h_tokens, 0::numeric) - l.cache_write_1h_tokens AS cache_write_1h_tokens
-   FROM ledger_private.journal j
+   FROM ledger_private.history j
      CROSS JOIN LATERAL ( SELECT count(*) AS lines,
             COALESCE(sum(l_1.iterations), 0::numeric) AS iterations,
             COALESCE(sum(l_1.input_tokens), 0::numeric) AS input_tokens,
@@ -7612,7 +9023,7 @@ UNION ALL
             COALESCE(sum(l_1.ms), 0::numeric) AS ms,
             COALESCE(sum(l_1.uncertain_usd), 0::numeric) AS uncertain_usd,
             COALESCE(sum(l_1.cache_write_1h_tokens), 0::numeric) AS cache_write_1h_tokens
-           FROM ledger_private.usage_lines l_1
+           FROM ledger_private.usage_history l_1
           WHERE l_1.tenant_id = j.tenant_id AND l_1.pool_id = j.pool_id AND l_1.seq = j.seq) l
      CROSS JOIN LATERAL ( SELECT jsonb_object_agg(d.name, jsonb_build_object('amount', trim_scale(d.amount))) AS resources
            FROM ( SELECT a.name,
@@ -7623,7 +9034,7 @@ UNION ALL
                         UNION ALL
                          SELECT e.key,
                             - ((e.value ->> 'amount'::text)::numeric)
-                           FROM ledger_private.usage_lines k
+                           FROM ledger_private.usage_history k
                              CROSS JOIN LATERAL jsonb_each(k.resources) e(key, value)
                           WHERE k.tenant_id = j.tenant_id AND k.pool_id = j.pool_id AND k.seq = j.seq) a
                   GROUP BY a.name) d
@@ -7632,7 +9043,7 @@ UNION ALL
             k.model,
             k.provider_request_id,
             k.purpose
-           FROM ledger_private.journal k
+           FROM ledger_private.history k
           WHERE j.kind = 'expired'::text AND k.tenant_id = j.tenant_id AND k.pool_id = j.pool_id AND k.corrects_seq = j.seq AND k.outcome IS NOT NULL
          LIMIT 1) s ON true
   WHERE j.source_pool_id IS NULL AND (j.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text])) AND (l.lines = 0 OR COALESCE(j.iterations, 0::numeric) IS DISTINCT FROM l.iterations OR COALESCE(j.input_tokens, 0::numeric) IS DISTINCT FROM l.input_tokens OR COALESCE(j.output_tokens, 0::numeric) IS DISTINCT FROM l.output_tokens OR COALESCE(j.charged_tokens, 0::numeric) IS DISTINCT FROM l.charged_tokens OR COALESCE(j.cache_read_tokens, 0::numeric) IS DISTINCT FROM l.cache_read_tokens OR COALESCE(j.cache_write_tokens, 0::numeric) IS DISTINCT FROM l.cache_write_tokens OR COALESCE(j.reasoning_tokens, 0::numeric) IS DISTINCT FROM l.reasoning_tokens OR COALESCE(j.usd, 0::numeric) IS DISTINCT FROM l.usd OR COALESCE(j.ms, 0::numeric) IS DISTINCT FROM l.ms OR COALESCE(j.uncertain_usd, 0::numeric) IS DISTINCT FROM l.uncertain_usd OR COALESCE(j.uncertain_tokens, 0::numeric) IS DISTINCT FROM 0::numeric OR COALESCE(j.uncertain_iterations, 0::numeric) IS DISTINCT FROM 0::numeric OR COALESCE(j.cache_write_1h_tokens, 0::numeric) IS DISTINCT FROM l.cache_write_1h_tokens OR r.resources IS NOT NULL);
@@ -7641,6 +9052,31 @@ comment on view ledger.usage_lines is 'What prices and attribution read: one row
 grant select on ledger.usage_lines to ledger_admin;
 grant select on ledger.usage_lines to ledger_auditor;
 grant select on ledger.usage_lines to ledger_writer;
+
+create view ledger_private.audit_archives with (security_invoker=true) as
+ SELECT a.tenant_id,
+    a.pool_id,
+    'archive-differs-from-record'::text AS rule,
+    jsonb_build_object('first_seq', a.first_seq, 'last_seq', a.last_seq, 'recorded', jsonb_build_object('events', a.events, 'lines', a.lines, 'sums', a.sums), 'archived', jsonb_build_object('events', e.events, 'lines', l.lines, 'sums', s.sums)) AS detail
+   FROM ledger_private.archives a
+     CROSS JOIN LATERAL ( SELECT count(*) AS events
+           FROM ledger_private.journal_archive k
+          WHERE k.tenant_id = a.tenant_id AND k.pool_id = a.pool_id AND k.seq >= a.first_seq AND k.seq <= a.last_seq) e
+     CROSS JOIN LATERAL ( SELECT count(*) AS lines
+           FROM ledger_private.usage_lines_archive k
+          WHERE k.tenant_id = a.tenant_id AND k.pool_id = a.pool_id AND k.seq >= a.first_seq AND k.seq <= a.last_seq) l
+     CROSS JOIN LATERAL ( SELECT jsonb_object_agg(c.channel, c.sums) AS sums
+           FROM ( SELECT m.channel,
+                    jsonb_build_object('funded', trim_scale(COALESCE(sum(m.funded), 0::numeric)), 'held', trim_scale(COALESCE(sum(m.held), 0::numeric)), 'spent', trim_scale(COALESCE(sum(m.spent), 0::numeric)), 'uncertain', trim_scale(COALESCE(sum(m.uncertain), 0::numeric)), 'unknown', COALESCE(sum(m.unknown), 0::bigint), 'seals', COALESCE(sum(m.seals), 0::bigint), 'remainder', trim_scale(COALESCE(sum(m.remainder), 0::numeric))) AS sums
+                   FROM ledger_private.moves m
+                  WHERE m.tenant_id = a.tenant_id AND m.pool_id = a.pool_id AND m.seq >= a.first_seq AND m.seq <= a.last_seq
+                  GROUP BY m.channel) c) s
+  WHERE a.events IS DISTINCT FROM e.events OR a.lines IS DISTINCT FROM l.lines OR a.sums IS DISTINCT FROM s.sums;
+alter view ledger_private.audit_archives owner to ledger_owner;
+comment on view ledger_private.audit_archives is 'What is recorded of archived stretches is what the archive holds.';
+grant select on ledger_private.audit_archives to ledger_admin;
+grant select on ledger_private.audit_archives to ledger_auditor;
+grant select on ledger_private.audit_archives to ledger_writer;
 
 create view ledger_private.audit_balances with (security_invoker=true) as
  SELECT tenant_id,
@@ -7658,8 +9094,8 @@ create view ledger_private.audit_balances with (security_invoker=true) as
                 END, 'remainder', trim_scale(COALESCE(s.remainder, 0::numeric))) AS journal
            FROM ledger_private.channels c
              JOIN ledger_private.pools p ON p.tenant_id = c.tenant_id AND p.pool_id = c.pool_id
-             LEFT JOIN ( SELECT j.tenant_id,
-                    j.pool_id,
+             LEFT JOIN ( SELECT m.tenant_id,
+                    m.pool_id,
                     m.channel,
                     sum(m.funded) AS funded,
                     sum(m.held) AS held,
@@ -7668,44 +9104,8 @@ create view ledger_private.audit_balances with (security_invoker=true) as
                     sum(m.unknown) AS unknown,
                     sum(m.seals) AS seals,
                     sum(m.remainder) AS remainder
-                   FROM ledger_private.journal j
-                     CROSS JOIN LATERAL ( SELECT 'tokens'::text AS channel,
-                            j.tokens_funded AS funded,
-                            j.tokens_held AS held,
-                            j.tokens_spent AS spent,
-                            j.tokens_uncertain AS uncertain,
-                            j.tokens_unknown AS unknown,
-                            0 AS seals,
-                            0::numeric AS remainder
-                        UNION ALL
-                         SELECT 'iterations'::text,
-                            j.iterations_funded,
-                            j.iterations_held,
-                            j.iterations_spent,
-                            j.iterations_uncertain,
-                            j.iterations_unknown,
-                            0,
-                            0
-                        UNION ALL
-                         SELECT 'usd'::text,
-                            j.usd_funded,
-                            j.usd_held,
-                            COALESCE(j.usd_spent, 0::numeric) + COALESCE(j.usd_remainder, 0::numeric),
-                            COALESCE(j.usd_uncertain, 0::numeric) + COALESCE(j.usd_remainder, 0::numeric),
-                            j.usd_unknown,
-                            j.usd_seals,
-                            j.usd_remainder
-                        UNION ALL
-                         SELECT r.key,
-                            (r.value -> 'funded'::text)::numeric AS "numeric",
-                            (r.value -> 'held'::text)::numeric AS "numeric",
-                            (r.value -> 'spent'::text)::numeric AS "numeric",
-                            (r.value -> 'uncertain'::text)::numeric AS "numeric",
-                            (r.value -> 'unknown'::text)::integer AS int4,
-                            0,
-                            0
-                           FROM jsonb_each(j.resource_moves) r(key, value)) m
-                  GROUP BY j.tenant_id, j.pool_id, m.channel) s ON s.tenant_id = c.tenant_id AND s.pool_id = c.pool_id AND s.channel = c.channel) b
+                   FROM ledger_private.moves m
+                  GROUP BY m.tenant_id, m.pool_id, m.channel) s ON s.tenant_id = c.tenant_id AND s.pool_id = c.pool_id AND s.channel = c.channel) b
   WHERE balance <> journal;
 alter view ledger_private.audit_balances owner to ledger_owner;
 comment on view ledger_private.audit_balances is 'Invariants 1 to 3: every channel row is the sum of its postings.';
@@ -7765,7 +9165,7 @@ create view ledger_private.audit_children with (security_invoker=true) as
             NULL::boolean,
             NULL::numeric,
             m.spent
-           FROM ledger_private.journal j
+           FROM ledger_private.history j
              CROSS JOIN LATERAL ( SELECT 'tokens'::text AS channel,
                     COALESCE(j.tokens_spent, 0::numeric) AS spent
                 UNION ALL
@@ -7888,7 +9288,7 @@ create view ledger_private.audit_draws with (security_invoker=true) as
                     k.usd_remainder,
                     k.resource_moves,
                     k.cache_write_1h_tokens
-                   FROM ledger_private.journal k
+                   FROM ledger_private.history k
                   WHERE k.tenant_id = c.tenant_id AND k.pool_id = c.pool_id
                  OFFSET 0) j
              CROSS JOIN LATERAL ( SELECT 'usd'::text AS channel,
@@ -7912,7 +9312,7 @@ create view ledger_private.audit_draws with (security_invoker=true) as
             1,
             m.spent,
             0
-           FROM ledger_private.journal j
+           FROM ledger_private.history j
              CROSS JOIN LATERAL ( SELECT 'usd'::text AS channel,
                     COALESCE(j.usd_spent, 0::numeric) AS spent
                 UNION ALL
@@ -7958,7 +9358,7 @@ create view ledger_private.audit_endings with (security_invoker=true) as
      LEFT JOIN LATERAL ( SELECT k.seq,
             k.node_id,
             k.kind
-           FROM ledger_private.journal k
+           FROM ledger_private.history k
           WHERE k.tenant_id = n.tenant_id AND k.pool_id = n.parent_node_id AND k.seq = n.terminal_seq
          LIMIT 1) j ON j.node_id = n.node_id AND (j.kind = ANY (ARRAY['settled'::text, 'cancelled'::text, 'expired'::text]))
   WHERE n.parent_node_id IS NOT NULL AND (n.ended_at IS NOT NULL) <> (j.seq IS NOT NULL)
@@ -7967,7 +9367,7 @@ UNION ALL
     j.pool_id,
     'journal-of-no-node'::text AS rule,
     jsonb_build_object('seq', j.seq, 'node_id', j.node_id) AS detail
-   FROM ledger_private.journal j
+   FROM ledger_private.history j
      LEFT JOIN LATERAL ( SELECT k.node_id
            FROM ledger_private.nodes k
           WHERE k.tenant_id = j.tenant_id AND k.node_id = j.node_id
@@ -7981,7 +9381,7 @@ UNION ALL
    FROM ledger_private.pool_heads h
      LEFT JOIN LATERAL ( SELECT count(*) FILTER (WHERE j.kind <> 'delivered'::text AND j.seq > h.delivered_seq) AS waiting,
             count(*) FILTER (WHERE j.kind = 'delivered'::text) AS delivered
-           FROM ledger_private.journal j
+           FROM ledger_private.history j
           WHERE j.tenant_id = h.tenant_id AND j.pool_id = h.pool_id AND (j.kind = ANY (ARRAY['settled'::text, 'cancelled'::text, 'expired'::text, 'delivered'::text]))) t ON true
   WHERE h.undelivered <> t.waiting OR h.next_cursor <> t.delivered
 UNION ALL
@@ -7991,7 +9391,7 @@ UNION ALL
     jsonb_build_object('operation_id', o.operation_id, 'seq', o.seq) AS detail
    FROM ledger_private.operations o
      LEFT JOIN LATERAL ( SELECT k.operation_id
-           FROM ledger_private.journal k
+           FROM ledger_private.history k
           WHERE k.tenant_id = o.tenant_id AND k.pool_id = o.pool_id AND k.seq = o.seq
          LIMIT 1) j ON true
   WHERE o.seq IS NOT NULL AND j.operation_id IS DISTINCT FROM o.operation_id;
@@ -8111,7 +9511,7 @@ create view ledger_private.audit_sequence with (security_invoker=true) as
             j.pool_id,
             NULL::bigint,
             j.seq
-           FROM ledger_private.journal j) x
+           FROM ledger_private.history j) x
   GROUP BY tenant_id, pool_id
  HAVING max(head) IS DISTINCT FROM count(seq) OR max(head) IS DISTINCT FROM max(seq) OR 1 IS DISTINCT FROM min(seq);
 alter view ledger_private.audit_sequence owner to ledger_owner;
@@ -8125,22 +9525,22 @@ create view ledger_private.audit_usage with (security_invoker=true) as
     j.pool_id,
     'usage-differs-from-posting'::text AS rule,
     jsonb_build_object('seq', j.seq, 'kind', j.kind) AS detail
-   FROM ledger_private.journal j
+   FROM ledger_private.history j
   WHERE j.source_pool_id IS NULL AND (j.kind = ANY (ARRAY['metered'::text, 'settled'::text, 'cancelled'::text, 'expired'::text, 'corrected'::text])) AND (COALESCE(j.charged_tokens, 0::numeric) <> COALESCE(j.tokens_spent, 0::numeric) OR COALESCE(j.iterations, 0::numeric) <> COALESCE(j.iterations_spent, 0::numeric) OR COALESCE(j.usd, 0::numeric) <> COALESCE(j.usd_spent, 0::numeric) OR COALESCE(j.uncertain_usd, 0::numeric) <> COALESCE(j.usd_uncertain, 0::numeric) OR COALESCE(j.uncertain_tokens, 0::numeric) <> COALESCE(j.tokens_uncertain, 0::numeric))
 UNION ALL
  SELECT j.tenant_id,
     j.pool_id,
     'drawn-row-spends'::text AS rule,
     jsonb_build_object('seq', j.seq) AS detail
-   FROM ledger_private.journal j
+   FROM ledger_private.history j
   WHERE j.kind = 'drawn'::text AND j.iterations IS NOT NULL
 UNION ALL
  SELECT l.tenant_id,
     l.pool_id,
     'difference-of-no-correction'::text AS rule,
     jsonb_build_object('seq', l.seq, 'line', l.line) AS detail
-   FROM ledger_private.usage_lines l
-     JOIN ledger_private.journal j ON j.tenant_id = l.tenant_id AND j.pool_id = l.pool_id AND j.seq = l.seq
+   FROM ledger_private.usage_history l
+     JOIN ledger_private.history j ON j.tenant_id = l.tenant_id AND j.pool_id = l.pool_id AND j.seq = l.seq
   WHERE l.correction AND j.kind <> 'corrected'::text
 UNION ALL
  SELECT t.tenant_id,
@@ -8159,3 +9559,242 @@ comment on view ledger_private.audit_usage is 'What an event consumed is what it
 grant select on ledger_private.audit_usage to ledger_admin;
 grant select on ledger_private.audit_usage to ledger_auditor;
 grant select on ledger_private.audit_usage to ledger_writer;
+
+create view ledger_private.history with (security_invoker=true) as
+ SELECT j.tenant_id,
+    j.pool_id,
+    j.seq,
+    j.recorded_at,
+    j.effective_at,
+    j.kind,
+    j.operation_id,
+    j.recorded_by,
+    j.run_id,
+    j.node_id,
+    j.source_pool_id,
+    j.source_seq,
+    j.corrects_seq,
+    j.provider,
+    j.model,
+    j.provider_request_id,
+    j.purpose,
+    j.turn,
+    j.tool_calls,
+    j.tags,
+    j.iterations,
+    j.input_tokens,
+    j.output_tokens,
+    j.cache_read_tokens,
+    j.cache_write_tokens,
+    j.reasoning_tokens,
+    j.charged_tokens,
+    j.usd,
+    j.ms,
+    j.uncertain_tokens,
+    j.uncertain_iterations,
+    j.uncertain_usd,
+    j.tokens_known,
+    j.usd_known,
+    j.resources,
+    j.verdict,
+    j.outcome,
+    j.out_ref,
+    j.reason,
+    j.infra,
+    j.detail,
+    j.tokens_funded,
+    j.tokens_held,
+    j.tokens_spent,
+    j.tokens_uncertain,
+    j.tokens_unknown,
+    j.iterations_funded,
+    j.iterations_held,
+    j.iterations_spent,
+    j.iterations_uncertain,
+    j.iterations_unknown,
+    j.usd_funded,
+    j.usd_held,
+    j.usd_spent,
+    j.usd_uncertain,
+    j.usd_unknown,
+    j.usd_seals,
+    j.usd_remainder,
+    j.resource_moves,
+    j.cache_write_1h_tokens
+   FROM ledger_private.journal j
+UNION ALL
+ SELECT a.tenant_id,
+    a.pool_id,
+    a.seq,
+    a.recorded_at,
+    a.effective_at,
+    a.kind,
+    a.operation_id,
+    a.recorded_by,
+    a.run_id,
+    a.node_id,
+    a.source_pool_id,
+    a.source_seq,
+    a.corrects_seq,
+    a.provider,
+    a.model,
+    a.provider_request_id,
+    a.purpose,
+    a.turn,
+    a.tool_calls,
+    a.tags,
+    a.iterations,
+    a.input_tokens,
+    a.output_tokens,
+    a.cache_read_tokens,
+    a.cache_write_tokens,
+    a.reasoning_tokens,
+    a.charged_tokens,
+    a.usd,
+    a.ms,
+    a.uncertain_tokens,
+    a.uncertain_iterations,
+    a.uncertain_usd,
+    a.tokens_known,
+    a.usd_known,
+    a.resources,
+    a.verdict,
+    a.outcome,
+    a.out_ref,
+    a.reason,
+    a.infra,
+    a.detail,
+    a.tokens_funded,
+    a.tokens_held,
+    a.tokens_spent,
+    a.tokens_uncertain,
+    a.tokens_unknown,
+    a.iterations_funded,
+    a.iterations_held,
+    a.iterations_spent,
+    a.iterations_uncertain,
+    a.iterations_unknown,
+    a.usd_funded,
+    a.usd_held,
+    a.usd_spent,
+    a.usd_uncertain,
+    a.usd_unknown,
+    a.usd_seals,
+    a.usd_remainder,
+    a.resource_moves,
+    a.cache_write_1h_tokens
+   FROM ledger_private.journal_archive a;
+alter view ledger_private.history owner to ledger_owner;
+comment on view ledger_private.history is 'Every event: the journal and its archive.';
+grant select on ledger_private.history to ledger_admin;
+grant select on ledger_private.history to ledger_auditor;
+grant select on ledger_private.history to ledger_writer;
+
+create view ledger_private.moves with (security_invoker=true) as
+ SELECT j.tenant_id,
+    j.pool_id,
+    j.seq,
+    m.channel,
+    m.funded,
+    m.held,
+    m.spent,
+    m.uncertain,
+    m.unknown,
+    m.seals,
+    m.remainder
+   FROM ledger_private.history j
+     CROSS JOIN LATERAL ( SELECT 'tokens'::text AS channel,
+            j.tokens_funded AS funded,
+            j.tokens_held AS held,
+            j.tokens_spent AS spent,
+            j.tokens_uncertain AS uncertain,
+            j.tokens_unknown AS unknown,
+            0 AS seals,
+            0::numeric AS remainder
+        UNION ALL
+         SELECT 'iterations'::text,
+            j.iterations_funded,
+            j.iterations_held,
+            j.iterations_spent,
+            j.iterations_uncertain,
+            j.iterations_unknown,
+            0,
+            0
+        UNION ALL
+         SELECT 'usd'::text,
+            j.usd_funded,
+            j.usd_held,
+            COALESCE(j.usd_spent, 0::numeric) + COALESCE(j.usd_remainder, 0::numeric),
+            COALESCE(j.usd_uncertain, 0::numeric) + COALESCE(j.usd_remainder, 0::numeric),
+            j.usd_unknown,
+            j.usd_seals,
+            j.usd_remainder
+        UNION ALL
+         SELECT r.key,
+            (r.value -> 'funded'::text)::numeric AS "numeric",
+            (r.value -> 'held'::text)::numeric AS "numeric",
+            (r.value -> 'spent'::text)::numeric AS "numeric",
+            (r.value -> 'uncertain'::text)::numeric AS "numeric",
+            (r.value -> 'unknown'::text)::integer AS int4,
+            0,
+            0
+           FROM jsonb_each(j.resource_moves) r(key, value)) m;
+alter view ledger_private.moves owner to ledger_owner;
+comment on view ledger_private.moves is 'What each event did to each channel, to be summed.';
+grant select on ledger_private.moves to ledger_admin;
+grant select on ledger_private.moves to ledger_auditor;
+grant select on ledger_private.moves to ledger_writer;
+
+create view ledger_private.usage_history with (security_invoker=true) as
+ SELECT l.tenant_id,
+    l.pool_id,
+    l.seq,
+    l.line,
+    l.provider,
+    l.model,
+    l.provider_request_id,
+    l.iterations,
+    l.input_tokens,
+    l.output_tokens,
+    l.cache_read_tokens,
+    l.cache_write_tokens,
+    l.reasoning_tokens,
+    l.charged_tokens,
+    l.usd,
+    l.ms,
+    l.uncertain_usd,
+    l.tokens_known,
+    l.usd_known,
+    l.resources,
+    l.correction,
+    l.cache_write_1h_tokens
+   FROM ledger_private.usage_lines l
+UNION ALL
+ SELECT a.tenant_id,
+    a.pool_id,
+    a.seq,
+    a.line,
+    a.provider,
+    a.model,
+    a.provider_request_id,
+    a.iterations,
+    a.input_tokens,
+    a.output_tokens,
+    a.cache_read_tokens,
+    a.cache_write_tokens,
+    a.reasoning_tokens,
+    a.charged_tokens,
+    a.usd,
+    a.ms,
+    a.uncertain_usd,
+    a.tokens_known,
+    a.usd_known,
+    a.resources,
+    a.correction,
+    a.cache_write_1h_tokens
+   FROM ledger_private.usage_lines_archive a;
+alter view ledger_private.usage_history owner to ledger_owner;
+comment on view ledger_private.usage_history is 'Every usage line: those of the journal and of its archive.';
+grant select on ledger_private.usage_history to ledger_admin;
+grant select on ledger_private.usage_history to ledger_auditor;
+grant select on ledger_private.usage_history to ledger_writer;

@@ -38,6 +38,7 @@ export type {
 } from "./ledger/gate-rows.js";
 export { createLedger, type Ledger, type LedgerOptions, type LedgerStatistics } from "./ledger/ledger.js";
 export type { OpenPoolOptions } from "./ledger/open-pool.js";
+export type { Grouping } from "./ledger/options.js";
 export type { PriceMatch, PriceRow, PutPricesOptions, TokenClass } from "./ledger/prices.js";
 export type {
   Amount,
@@ -56,6 +57,8 @@ export type { Readout } from "./ledger/readout.js";
 export type { Settlement } from "./ledger/replay.js";
 export { spendFrom, type UsageEvent } from "./ledger/spend.js";
 export type { TransactionLedger, Work } from "./ledger/transaction.js";
+export type { WaitOptions } from "./ledger/waiting.js";
+export type { ApplyOptions } from "./ledger/writer.js";
 export { createLedgerMcpServer, type LedgerMcpOptions } from "./mcp/server.js";
 export { CallRefusedError } from "./metering/call-refused.js";
 export {

@@ -2,7 +2,8 @@
 -- what had happened by then as far as is known now (effective_at <= p_at): a fact that came late changes the second and never the first. No rows
 -- before the pool was opened by that time. Sums of what is dated: a hold that ended, by effective time, before it began never was; a correction
 -- counts from its own effective_at, and where that is before what it corrects, amounts may be negative in between. What a seal adds is worked out
--- for the instant: while an unknown event is uncorrected, everything neither held nor known to be spent.
+-- for the instant: while an unknown event is uncorrected, everything neither held nor known to be spent. A pool's journal is not worth workers, whose
+-- start takes longer.
 -- Raises: LG009, LG012, LG001 (null, or another p_by).
 create or replace function ledger.balance_at(
   p_tenant_id text,
@@ -26,6 +27,7 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set max_parallel_workers_per_gather = 0
 as $$
 declare
   v_missing constant text := case when p_pool_id is null then 'p_pool_id' when p_at is null then 'p_at' end;
@@ -56,7 +58,7 @@ begin
           as remainder
     ) r
     where p.tenant_id = p_tenant_id and p.pool_id = p_pool_id and exists (
-      select from ledger_private.journal o
+      select from ledger_private.history o
       where o.tenant_id = p.tenant_id and o.pool_id = p.pool_id and o.seq = 1
         and case when p_by = 'effective' then o.effective_at else o.recorded_at end <= p_at
     )

@@ -61,14 +61,14 @@ begin
       from unnest(v_pools, v_after, v_heads) p (pool_id, after, head)
       cross join lateral (
         select least(p.head, p.after + p_limit, (
-          select k.seq - 1 from ledger_private.journal k
+          select k.seq - 1 from ledger_private.history k
           where k.tenant_id = p_tenant_id and k.pool_id = p.pool_id and k.seq > p.after and k.seq <= p.after + p_limit
             and k.recorded_at > v_until
           order by k.seq limit 1
         )) as last
       ) e
       cross join lateral (
-        select k.seq, k.recorded_at from ledger_private.journal k
+        select k.seq, k.recorded_at from ledger_private.history k
         where k.tenant_id = p_tenant_id and k.pool_id = p.pool_id and k.seq > p.after and k.seq <= e.last
         offset 0
       ) j

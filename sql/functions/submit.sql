@@ -4,7 +4,7 @@
 -- again (never waits; the snapshot is born under the lock), and the session's are given back. From there every error frees everything. A cancel
 -- (57014) inside those statements can leave session locks: the client discards that connection.
 -- It waits in READ COMMITTED: what a serializable transaction has read while it waits would count against those it waits for. Where a pool was
--- closed meanwhile, more pools above it book: nothing is written yet, so all locks are given back and it starts over.
+-- closed while it waited, more pools above it book: nothing is written yet, so all locks are given back and it starts over.
 -- No security definer and no SET clause: a procedure that has one cannot COMMIT. It cannot run inside a transaction block.
 -- Locks: the pools of ledger.pools_of, ascending.
 -- Raises: as ledger.apply.
@@ -19,15 +19,20 @@ as $$
 declare
   v_keys bigint[];
   v_key bigint;
+  v_waited boolean;
 begin
   loop
     commit; -- inside a transaction block this fails, before anything is locked
     set transaction isolation level read committed;
-    v_keys := array(select distinct p.lock_key from ledger.pools_of(p_tenant_id, p_operations) p order by 1);
+    v_keys := ledger.locks_for(p_tenant_id, p_operations);
+    v_waited := false;
     foreach v_key in array v_keys loop
-      perform pg_catalog.pg_advisory_xact_lock(v_key);
+      if not pg_catalog.pg_try_advisory_xact_lock(v_key) then
+        v_waited := true;
+        perform pg_catalog.pg_advisory_xact_lock(v_key);
+      end if;
     end loop;
-    exit when v_keys operator(pg_catalog.@>) array(select p.lock_key from ledger.pools_of(p_tenant_id, p_operations) p);
+    exit when not v_waited or v_keys operator(pg_catalog.@>) ledger.locks_for(p_tenant_id, p_operations);
   end loop;
   foreach v_key in array v_keys loop
     perform pg_catalog.pg_advisory_lock(v_key);
@@ -40,10 +45,7 @@ begin
   foreach v_key in array v_keys loop
     perform pg_catalog.pg_advisory_unlock(v_key);
   end loop;
-  p_results := (
-    select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(a) order by a.position), '[]')
-    from ledger.apply(p_tenant_id, p_operations, coalesce(p_atomic, false)) a
-  );
+  p_results := ledger.apply_as_json(p_tenant_id, p_operations, coalesce(p_atomic, false));
 end;
 $$;
 comment on procedure ledger.submit(text, jsonb, boolean, jsonb) is

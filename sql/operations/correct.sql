@@ -1,6 +1,7 @@
--- correct: the true spend of an event, named by the operation that booked it (always the first one). The difference is booked, what was
--- uncertain is released, and it goes up through closed pools. lines: the whole truth per line, of which the difference is kept; tool_calls:
--- tools seen only now. Unknown dollars are priced as of the event that is corrected, by its provider and model.
+-- correct: the true spend of an event, named by the operation that booked it (always the first one), and where that is older than the replay
+-- window by its pool too. The difference is booked, what was uncertain is released, and it goes up through closed pools. lines: the whole truth
+-- per line, of which the difference is kept; tool_calls: tools seen only now. Unknown dollars are priced as of the event that is corrected, by its
+-- provider and model.
 -- Errors: LG001 (`of` booked no single spend of its own).
 create or replace function ledger_private.op_correct(
   p_tenant_id text,
@@ -18,11 +19,10 @@ declare
   v_correction ledger_private.journal;
   v_seq bigint;
 begin
-  v_event := ledger_private.event_booked_by(p_tenant_id, p_operation ->> 'of');
+  v_event := ledger_private.event_booked_by(p_tenant_id, p_operation ->> 'of', p_operation ->> 'pool_id');
   if v_event.seq is null then
-    return ledger_private.failed(
-      'LG001', 'of', 'must be an operation that booked a spend of its own, of one node, and is still kept; not a correction'
-    );
+    return ledger_private.failed('LG001', 'of', 'must be an operation that booked a spend of its own, of one node; not a correction'
+      || case when p_operation ? 'pool_id' then ', and in the pool named' else '. Of one that is no longer kept name its pool_id too' end);
   end if;
   v_event := ledger_private.as_called(v_event);
   v_pool := ledger_private.find_pool(p_tenant_id, v_event.pool_id);

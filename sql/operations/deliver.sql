@@ -22,7 +22,7 @@ begin
     return ledger_private.ok(v_pool.pool_id, null, '{"node_id": null, "cursor": null, "outcome": null, "out_ref": null}');
   end if;
   select j.seq, j.node_id into strict v_seq, v_event.node_id
-  from ledger_private.journal j
+  from ledger_private.history j
   where j.tenant_id = p_tenant_id and j.pool_id = v_pool.pool_id and j.seq > v_head.delivered_seq
     and j.kind in ('settled', 'cancelled', 'expired')
   order by j.seq

@@ -12,7 +12,7 @@ begin
   if v_event.kind <> 'expired' then
     return v_event;
   end if;
-  select j.* into v_late from ledger_private.journal j
+  select j.* into v_late from ledger_private.history j
   where j.tenant_id = v_event.tenant_id and j.pool_id = v_event.pool_id and j.corrects_seq = v_event.seq and j.outcome is not null
   limit 1;
   if v_late.seq is not null then

@@ -6,8 +6,14 @@ language plpgsql
 stable
 as $$
 declare
-  v_mine constant text := ledger.caller_tenant();
+  v_mine text;
 begin
+  -- only tenants that exist are bound to
+  perform from ledger_private.role_bindings b where b.tenant_id = p_tenant_id and b.role_name = session_user and p_tenant_id <> '*';
+  if found then
+    return;
+  end if;
+  v_mine := ledger.caller_tenant();
   if v_mine is null or (v_mine <> '*' and v_mine is distinct from p_tenant_id) then
     perform ledger_private.raise_error('LG009', jsonb_build_object('role', session_user), 'an administrator binds roles with ledger.bind_role');
   elsif not exists (select from ledger_private.tenants t where t.tenant_id = p_tenant_id) then

@@ -16,7 +16,7 @@ begin
       from (
         select p_event.resources
         union all
-        select j.resources from ledger_private.journal j
+        select j.resources from ledger_private.history j
         where j.tenant_id = p_event.tenant_id and j.pool_id = p_event.pool_id and j.corrects_seq = p_event.seq
       ) b
       cross join lateral jsonb_each(b.resources) e

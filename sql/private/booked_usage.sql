@@ -9,7 +9,7 @@ declare
   v_more ledger_private.usage;
 begin
   if not exists (
-    select from ledger_private.journal j
+    select from ledger_private.history j
     where j.tenant_id = p_event.tenant_id and j.pool_id = p_event.pool_id and j.corrects_seq = p_event.seq
   ) then
     return v;
@@ -22,7 +22,7 @@ begin
     coalesce(sum(j.tokens_unknown), 0), coalesce(sum(j.iterations_unknown), 0), coalesce(sum(j.usd_unknown), 0), coalesce(sum(j.usd_seals), 0),
     coalesce(sum(j.cache_write_1h_tokens), 0)
   into v_more
-  from ledger_private.journal j
+  from ledger_private.history j
   where j.tenant_id = p_event.tenant_id and j.pool_id = p_event.pool_id and j.corrects_seq = p_event.seq;
 
   return row(

@@ -1,6 +1,11 @@
 -- The event whose spend an operation booked, so that it can be corrected: a metered turn, a leaf's ending (stated, cancelled, or expired as the
--- only leaf), for a late settlement the expiry it made true. Null where the operation booked none of its own, or several.
-create or replace function ledger_private.event_booked_by(p_tenant_id text, p_operation_id text)
+-- only leaf), for a late settlement the expiry it made true. Null where the operation booked none of its own, or several. Where the operation is
+-- no longer kept, its event is looked for in the pool named; where both are known, they must agree.
+create or replace function ledger_private.event_booked_by(
+  p_tenant_id text,
+  p_operation_id text,
+  p_pool_id text default null
+)
 returns ledger_private.journal
 language plpgsql
 stable
@@ -11,7 +16,9 @@ declare
   v_event ledger_private.journal;
 begin
   select * into v_of from ledger_private.operations o where o.tenant_id = p_tenant_id and o.operation_id = p_operation_id;
-  if v_of.result ? 'expired' then
+  if v_of.operation_id is null then
+    v_event := ledger_private.event_in_pool(p_tenant_id, p_operation_id, p_pool_id);
+  elsif v_of.result ? 'expired' then
     v_leaves := array(
       select n
       from jsonb_array_elements(v_of.result -> 'expired') e
@@ -25,7 +32,7 @@ begin
   else
     v_event := ledger_private.find_event(p_tenant_id, v_of.pool_id, v_of.seq);
   end if;
-  if not coalesce(ledger_private.is_spend_event(v_event), false) then
+  if not coalesce(ledger_private.is_spend_event(v_event) and v_event.pool_id = coalesce(p_pool_id, v_event.pool_id), false) then
     return null;
   elsif v_event.corrects_seq is not null then
     return ledger_private.find_event(p_tenant_id, v_event.pool_id, v_event.corrects_seq);

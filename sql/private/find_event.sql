@@ -11,7 +11,7 @@ as $$
 declare
   v_event ledger_private.journal;
 begin
-  select * into v_event from ledger_private.journal j where j.tenant_id = p_tenant_id and j.pool_id = p_pool_id and j.seq = p_seq;
+  select * into v_event from ledger_private.history j where j.tenant_id = p_tenant_id and j.pool_id = p_pool_id and j.seq = p_seq;
   return v_event;
 end;
 $$;

@@ -53,7 +53,7 @@ begin
       coalesce(sum(j.usd_unknown), 0) <> 0 or coalesce(sum(j.uncertain_usd), 0) <> 0
     from tree t
     cross join lateral (
-      select j.* from ledger_private.journal j
+      select j.* from ledger_private.history j
       where j.tenant_id = p_tenant_id and j.pool_id = t.pool_id
         and j.source_pool_id is null and j.kind in ('metered', 'settled', 'cancelled', 'expired', 'corrected')
       offset 0

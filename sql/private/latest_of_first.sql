@@ -19,7 +19,7 @@ begin
     select f.at
     from unnest(p_pool_ids, p_after, p_heads) p (pool_id, after, head)
     cross join lateral (
-      select max(j.recorded_at) as at from ledger_private.journal j
+      select max(j.recorded_at) as at from ledger_private.history j
       where j.tenant_id = p_tenant_id and j.pool_id = p.pool_id and j.seq > p.after and j.seq <= p.after + v_few
     ) f
     where p.head >= p.after + v_few

@@ -21,11 +21,11 @@ begin
     from (
       select p_event.seq
       union all
-      select j.seq from ledger_private.journal j
+      select j.seq from ledger_private.history j
       where j.tenant_id = p_event.tenant_id and j.pool_id = p_event.pool_id and j.corrects_seq = p_event.seq
     ) e
     cross join lateral (
-      select k.* from ledger_private.usage_lines k
+      select k.* from ledger_private.usage_history k
       where k.tenant_id = p_event.tenant_id and k.pool_id = p_event.pool_id and k.seq = e.seq
       offset 0
     ) l;

@@ -15,11 +15,14 @@ declare
   v_pool ledger_private.pools := p_pool;
   v_event ledger_private.journal;
 begin
-  v_pool.payers := (
-    select array_agg(distinct c.payer_pool_id) from ledger_private.channels c
+  select array_agg(distinct c.payer) filter (where c.payer <> p_pool.pool_id), jsonb_object_agg(c.channel, c.payer) into v_pool.payers, v_pool.paid_by
+  from (
+    select o.key as channel, p_pool.pool_id as payer from jsonb_each(p_channels) o where o.value ? 'total'
+    union all
+    select c.channel, c.payer_pool_id from ledger_private.channels c
     where c.tenant_id = p_pool.tenant_id and c.pool_id = p_pool.parent_pool_id and c.payer_pool_id is not null
       and not coalesce(p_channels -> c.channel ? 'total', false)
-  );
+  ) c;
   insert into ledger_private.pools select v_pool.*;
   insert into ledger_private.pool_heads (tenant_id, pool_id) values (p_pool.tenant_id, p_pool.pool_id);
   insert into ledger_private.channels (tenant_id, pool_id, channel, unit, total, free, payer_pool_id)

@@ -10,17 +10,27 @@ declare
   v_nodes text[];
   v_ending text[];
   v_more text[];
+  v_looked_up boolean;
 begin
   select
-    array_agg(distinct n.id) filter (where n.key in ('pool_id', 'parent_pool_id', 'run_id')),
-    array_agg(distinct n.id) filter (where n.key = 'node_id' and o.op ->> 'op' <> 'spawn'),
-    array_agg(distinct n.id) filter (where o.op ->> 'op' in ('settle', 'cancel', 'close_pool', 'expire'))
-  into v_pools, v_nodes, v_ending
-  from jsonb_array_elements(p_operations) o (op)
-  cross join lateral (
-    select e.key, o.op ->> e.key as id from unnest(array['pool_id', 'parent_pool_id', 'run_id', 'node_id']) e (key)
-    where jsonb_typeof(o.op) = 'object' and jsonb_typeof(o.op -> e.key) = 'string'
-      and (e.key <> 'parent_pool_id' or o.op ->> 'op' = 'open_pool') and (e.key <> 'run_id' or o.op ->> 'op' = 'judge')
+    array_agg(distinct n.pool_id) filter (where n.pool_id is not null)
+      || array_agg(distinct n.parent_pool_id) filter (where n.parent_pool_id is not null)
+      || array_agg(distinct n.run_id) filter (where n.run_id is not null),
+    array_agg(distinct n.node_id) filter (where n.node_id is not null and n.op <> 'spawn'),
+    array_agg(distinct coalesce(n.pool_id, n.node_id)) filter (where n.op in ('settle', 'cancel', 'close_pool', 'expire')),
+    bool_or(n.op in ('correct', 'expire'))
+  into v_pools, v_nodes, v_ending, v_looked_up
+  from (
+    select
+      o.op ->> 'op' as op,
+      case when jsonb_typeof(o.op -> 'pool_id') = 'string' then o.op ->> 'pool_id' end as pool_id,
+      case when jsonb_typeof(o.op -> 'node_id') = 'string' then o.op ->> 'node_id' end as node_id,
+      case when o.op ->> 'op' = 'open_pool' and jsonb_typeof(o.op -> 'parent_pool_id') = 'string' then o.op ->> 'parent_pool_id' end
+        as parent_pool_id,
+      case when o.op ->> 'op' = 'judge' and jsonb_typeof(o.op -> 'run_id') = 'string' then o.op ->> 'run_id' end as run_id
+    from jsonb_array_elements(p_operations) o (op)
+    where jsonb_typeof(o.op) = 'object'
+    offset 0
   ) n;
   v_pools := coalesce(v_pools, '{}');
   if v_nodes is not null then
@@ -33,7 +43,7 @@ begin
     ) k
     where k.pool_id is not null;
   end if;
-  if p_operations @? '$[*] ? (@.op == "correct" || @.op == "expire")' then
+  if v_looked_up then
     v_pools := v_pools || ledger_private.pools_looked_up(p_tenant_id, p_operations);
   end if;
   -- a pool that ends books in its parent; so does, one above the other, each that is closed already

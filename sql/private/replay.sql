@@ -14,6 +14,8 @@ begin
   elsif v_kept.digest <> ledger_private.digest_of(p_operation) then
     return ledger_private.failed('LG005', 'operation_id', format('operation %s was already used with other content', v_kept.operation_id));
   end if;
-  return row('replayed', v_kept.code, v_kept.result, v_kept.pool_id, v_kept.seq)::ledger_private.answer;
+  return row(
+    'replayed', v_kept.code, coalesce(v_kept.result, ledger_private.result_of(p_tenant_id, v_kept.pool_id, v_kept.seq)), v_kept.pool_id, v_kept.seq
+  )::ledger_private.answer;
 end;
 $$;

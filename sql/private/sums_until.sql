@@ -24,7 +24,7 @@ begin
       select
         m.channel, coalesce(sum(m.funded), 0) as funded, coalesce(sum(m.held), 0) as held, coalesce(sum(m.spent), 0) as spent,
         coalesce(sum(m.uncertain), 0) as uncertain, coalesce(sum(m.seals), 0) as seals
-      from ledger_private.journal j
+      from ledger_private.history j
       cross join lateral (
         select
           'tokens' as channel, j.tokens_funded as funded, j.tokens_held as held, j.tokens_spent as spent,

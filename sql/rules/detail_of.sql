@@ -1,9 +1,10 @@
 -- The detail of an operation's journal row: what the caller gave, what it said became of tools, and the book its spend was priced from
--- (ledger_private.priced). What is no object stands under `detail` then.
+-- (ledger_private.priced). What is no object stands under `detail` then. (Stable, as jsonb_build_object is declared: so it goes into the query that
+-- asks.)
 create or replace function ledger_private.detail_of(p_operation jsonb)
 returns jsonb
 language sql
-immutable
+stable
 parallel safe
 return case
   when not p_operation ?| array['price_book', 'tool_results'] then p_operation -> 'detail'

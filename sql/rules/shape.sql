@@ -62,7 +62,7 @@ return case p_op
   }'::jsonb
   when 'correct' then '{
     "!": ["of", "spend", "reason"],
-    "of": "id", "reason": "text", "tool_calls": "tool_calls", "lines": "lines", "spend": "spend"
+    "of": "id", "pool_id": "id", "reason": "text", "tool_calls": "tool_calls", "lines": "lines", "spend": "spend"
   }'::jsonb
   when 'dispatch' then '{
     "!": ["node_id"],

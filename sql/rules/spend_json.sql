@@ -1,13 +1,11 @@
 -- A usage as answers show it (result.spend): amounts as text, usd null where dollars are unknown and nothing was charged for them; one-hour
--- cache writes are shown where there are some.
+-- cache writes are shown where there are some. One expression, which the planner puts into the query that asks.
 create or replace function ledger_private.spend_json(p_usage ledger_private.usage)
 returns jsonb
-language plpgsql
-immutable
+language sql
+stable
 parallel safe
-as $$
-begin
-  return case when p_usage.cache_write_1h_tokens > 0 then
+return case when p_usage.cache_write_1h_tokens > 0 then
     jsonb_build_object('cache_write_1h_tokens', ledger_private.text_of(p_usage.cache_write_1h_tokens)) else '{}'
   end || jsonb_build_object(
     'iterations', ledger_private.text_of(p_usage.iterations),
@@ -21,13 +19,5 @@ begin
     'ms', ledger_private.text_of(p_usage.ms),
     'tokens_known', p_usage.tokens_known,
     'usd_known', p_usage.usd_known,
-    'resources', coalesce(
-      (
-        select jsonb_object_agg(r.key, jsonb_build_object('amount', ledger_private.text_of(ledger_private.amount(r.value -> 'amount'))))
-        from jsonb_each(p_usage.resources) r
-      ),
-      '{}'
-    )
+    'resources', coalesce(ledger_private.resources_json(p_usage.resources), '{}')
   );
-end;
-$$;

@@ -1,22 +1,18 @@
--- Journal rows stay as they were written: no update, delete or truncate, also for the owner.
+-- Journal rows stay as they were written: no update, delete or truncate, also for the owner; neither in the archive, nor what is recorded of it.
+-- What leaves the journal for the archive passes tg_journal__leave and tg_usage_lines__leave.
 create or replace function ledger_private.tg_journal__append_only()
 returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  raise exception using
-    errcode = 'restrict_violation',
-    constraint = 'journal_append_only',
-    table = tg_table_name,
-    schema = tg_table_schema,
-    message = format('the journal is append-only: %s is not allowed', lower(tg_op)),
-    hint = 'book the difference with a correct operation';
+  perform ledger_private.raise_append_only(tg_table_schema, tg_table_name, tg_op);
+  return null;
 end;
 $$;
 
 create or replace trigger journal_append_only
-before update or delete on ledger_private.journal
+before update on ledger_private.journal
 for each row execute function ledger_private.tg_journal__append_only();
 
 create or replace trigger journal_no_truncate
@@ -24,9 +20,33 @@ before truncate on ledger_private.journal
 for each statement execute function ledger_private.tg_journal__append_only();
 
 create or replace trigger usage_lines_append_only
-before update or delete on ledger_private.usage_lines
+before update on ledger_private.usage_lines
 for each row execute function ledger_private.tg_journal__append_only();
 
 create or replace trigger usage_lines_no_truncate
 before truncate on ledger_private.usage_lines
+for each statement execute function ledger_private.tg_journal__append_only();
+
+create or replace trigger journal_archive_append_only
+before update or delete on ledger_private.journal_archive
+for each row execute function ledger_private.tg_journal__append_only();
+
+create or replace trigger journal_archive_no_truncate
+before truncate on ledger_private.journal_archive
+for each statement execute function ledger_private.tg_journal__append_only();
+
+create or replace trigger usage_lines_archive_append_only
+before update or delete on ledger_private.usage_lines_archive
+for each row execute function ledger_private.tg_journal__append_only();
+
+create or replace trigger usage_lines_archive_no_truncate
+before truncate on ledger_private.usage_lines_archive
+for each statement execute function ledger_private.tg_journal__append_only();
+
+create or replace trigger archives_append_only
+before update or delete on ledger_private.archives
+for each row execute function ledger_private.tg_journal__append_only();
+
+create or replace trigger archives_no_truncate
+before truncate on ledger_private.archives
 for each statement execute function ledger_private.tg_journal__append_only();

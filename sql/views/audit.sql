@@ -16,7 +16,9 @@ select a.tenant_id, a.pool_id, a.rule, a.detail from ledger_private.audit_childr
 union all
 select a.tenant_id, a.pool_id, a.rule, a.detail from ledger_private.audit_draws a
 union all
-select a.tenant_id, a.pool_id, a.rule, a.detail from ledger_private.audit_runs a;
+select a.tenant_id, a.pool_id, a.rule, a.detail from ledger_private.audit_runs a
+union all
+select a.tenant_id, a.pool_id, a.rule, a.detail from ledger_private.audit_archives a;
 comment on view ledger.audit is 'What is wrong: tenant, pool, rule, detail. Zero rows = healthy.';
 comment on column ledger.audit.pool_id is 'null: of the tenant as a whole';
 revoke all on ledger.audit from public;

@@ -25,7 +25,7 @@ cross join lateral (
   from (
     select
       case k.kind when 'metered' then k.operation_id else k.detail ->> 'meter_id' end as meter_id, k.seq, k.kind = 'metered' as metered
-    from ledger_private.journal k
+    from ledger_private.history k
     where k.tenant_id = r.tenant_id and k.pool_id = p.pool_id and k.node_id = p.pool_id and k.kind in ('metered', 'dispatched')
     offset 0
   ) m
@@ -34,7 +34,7 @@ cross join lateral (
 ) c
 cross join lateral (
   select k.turn, k.purpose, k.provider, k.model, k.detail, k.recorded_at
-  from ledger_private.journal k
+  from ledger_private.history k
   where k.tenant_id = r.tenant_id and k.pool_id = p.pool_id and k.seq = c.seq
   offset 0
 ) j;

@@ -45,7 +45,7 @@ cross join lateral (
     coalesce(sum(j.tokens_unknown), 0) as unknown_tokens, coalesce(sum(j.usd_seals), 0) as unknown_usd,
     sum(j.charged_tokens) as charged_tokens, coalesce(sum(j.uncertain_tokens), 0) as uncertain_tokens,
     sum(j.usd) as usd, coalesce(sum(j.uncertain_usd), 0) as uncertain_usd
-  from ledger_private.journal j
+  from ledger_private.history j
   where j.tenant_id = t.tenant_id and j.source_pool_id is null and j.iterations is not null
     and j.kind in ('metered', 'settled', 'cancelled', 'expired', 'corrected')
 ) j

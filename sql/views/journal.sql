@@ -17,7 +17,7 @@ select
   j.tokens_known, j.usd_known, j.resources, j.verdict, j.outcome, j.out_ref, j.reason, j.detail,
   j.source_pool_id, j.source_seq, j.effective_at, j.recorded_at, j.recorded_by, j.corrects_seq, j.infra,
   case when j.iterations is not null then coalesce(j.cache_write_1h_tokens, 0) end as cache_write_1h_tokens
-from ledger_private.journal j;
+from ledger_private.history j;
 comment on view ledger.journal is 'Every event, append-only, dense seq per pool.';
 comment on column ledger.journal.run_id is 'null: outside any run';
 comment on column ledger.journal.provider is 'null: not stated';

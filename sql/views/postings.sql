@@ -7,7 +7,7 @@ select
   j.tenant_id, j.pool_id, j.seq, j.kind, j.operation_id, j.run_id, j.node_id, m.channel,
   trim_scale(m.funded) as funded, trim_scale(m.held) as held, trim_scale(m.spent) as spent, trim_scale(m.uncertain) as uncertain,
   j.effective_at, j.recorded_at, trim_scale(m.remainder) as remainder
-from ledger_private.journal j
+from ledger_private.history j
 cross join lateral (
   select
     'tokens' as channel, coalesce(j.tokens_funded, 0) as funded, coalesce(j.tokens_held, 0) as held,

@@ -38,12 +38,12 @@ cross join lateral (
       l.seq is null or u.seq = l.seq as latest, coalesce(l.tokens_known, false) as tokens_now_known, coalesce(l.usd_known, false) as usd_now_known
     from ledger.usage_lines u
     cross join lateral (
-      select k.corrects_seq from ledger_private.journal k
+      select k.corrects_seq from ledger_private.history k
       where k.tenant_id = u.tenant_id and k.pool_id = u.pool_id and k.seq = u.seq
       offset 0
     ) j
     left join lateral (
-      select k.seq, k.tokens_known, k.usd_known from ledger_private.journal k
+      select k.seq, k.tokens_known, k.usd_known from ledger_private.history k
       where k.tenant_id = u.tenant_id and k.pool_id = u.pool_id and k.corrects_seq = coalesce(j.corrects_seq, u.seq)
       order by k.seq desc
       limit 1
@@ -80,9 +80,9 @@ cross join lateral (
 ) c
 cross join lateral (
   select j.node_id, coalesce(j.purpose, s.purpose) as purpose, coalesce(s.effective_at, j.effective_at) as effective_at
-  from ledger_private.journal j
+  from ledger_private.history j
   left join lateral (
-    select k.purpose, k.effective_at from ledger_private.journal k
+    select k.purpose, k.effective_at from ledger_private.history k
     where j.kind = 'expired' and k.tenant_id = j.tenant_id and k.pool_id = j.pool_id and k.corrects_seq = j.seq
       and k.outcome is not null
     limit 1

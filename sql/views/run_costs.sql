@@ -65,7 +65,7 @@ cross join lateral (
       j.iterations, j.input_tokens, j.output_tokens, j.cache_read_tokens, j.cache_write_tokens, j.reasoning_tokens, j.charged_tokens, j.usd, j.ms,
       j.uncertain_tokens, j.uncertain_iterations, j.uncertain_usd, j.tokens_unknown, j.usd_unknown, j.usd_seals, j.effective_at, j.tokens_known,
       j.usd_known, j.resources, j.kind
-    from ledger_private.journal j
+    from ledger_private.history j
     where j.tenant_id = r.tenant_id and j.pool_id = t.pool_id and j.source_pool_id is null
       and (j.kind in ('metered', 'settled', 'cancelled', 'expired', 'corrected') or (j.kind = 'dispatched' and j.node_id = j.pool_id))
     offset 0

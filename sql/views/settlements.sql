@@ -30,7 +30,7 @@ cross join lateral (
 cross join lateral (
   select
     j.node_id, max(j.seq) filter (where j.kind <> 'delivered') as seq, max(j.seq) filter (where j.kind = 'delivered') as delivered_seq
-  from ledger_private.journal j
+  from ledger_private.history j
   where j.tenant_id = r.tenant_id and j.pool_id = p.pool_id and j.kind in ('settled', 'cancelled', 'expired', 'delivered')
   group by j.node_id
 ) e
@@ -39,11 +39,11 @@ cross join lateral (
   offset 0
 ) n
 cross join lateral (
-  select k.* from ledger_private.journal k where k.tenant_id = r.tenant_id and k.pool_id = p.pool_id and k.seq = e.seq
+  select k.* from ledger_private.history k where k.tenant_id = r.tenant_id and k.pool_id = p.pool_id and k.seq = e.seq
   offset 0
 ) t
 left join lateral (
-  select k.seq, k.recorded_at from ledger_private.journal k
+  select k.seq, k.recorded_at from ledger_private.history k
   where k.tenant_id = r.tenant_id and k.pool_id = p.pool_id and k.seq = e.delivered_seq
   offset 0
 ) d on true;

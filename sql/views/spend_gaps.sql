@@ -28,7 +28,7 @@ cross join lateral (
     cross join lateral (
       select
         k.node_id, k.kind, k.operation_id, k.detail, k.tokens_unknown, k.usd_unknown, k.usd_seals, k.uncertain_usd
-      from ledger_private.journal k
+      from ledger_private.history k
       where k.tenant_id = r.tenant_id and k.pool_id = t.pool_id and k.source_pool_id is null
         and (
           k.kind in ('metered', 'settled', 'cancelled', 'expired', 'corrected')

@@ -37,7 +37,7 @@ cross join lateral (
       coalesce(sum(j.usd_unknown), 0) as usd_unknown, coalesce(sum(j.usd_seals), 0) as usd_seals
     from tree t
     cross join lateral (
-      select j.* from ledger_private.journal j
+      select j.* from ledger_private.history j
       where j.tenant_id = r.tenant_id and j.pool_id = t.pool_id
         and j.source_pool_id is null and j.kind in ('metered', 'settled', 'cancelled', 'expired', 'corrected')
       offset 0

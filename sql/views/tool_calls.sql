@@ -19,7 +19,7 @@ cross join lateral (
     row_number() over (partition by t.call_id, t.is_result order by t.seq, t.position) as sighting
   from (
     select j.node_id, j.seq, e.position, e.tool, e.call_id, e.arguments, e.stated, e.is_result, j.purpose, j.model, j.effective_at
-    from ledger_private.journal j
+    from ledger_private.history j
     cross join lateral (
       select
         (c.n - 1)::integer as position, coalesce(c.call ->> 'name', c.call #>> '{}') as tool, c.call ->> 'id' as call_id,

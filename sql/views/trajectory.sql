@@ -43,7 +43,7 @@ cross join lateral (
           coalesce(sum(j.uncertain_tokens), 0) as uncertain_tokens, coalesce(sum(j.uncertain_iterations), 0) as uncertain_iterations,
           coalesce(sum(j.uncertain_usd), 0) as uncertain_usd, coalesce(sum(j.tokens_unknown), 0) as tokens_unknown,
           coalesce(sum(j.usd_unknown), 0) as usd_unknown
-        from ledger_private.journal j
+        from ledger_private.history j
         where j.tenant_id = r.tenant_id and j.pool_id = d.pool_id
           and j.source_pool_id is null and j.kind in ('metered', 'settled', 'cancelled', 'expired', 'corrected')
         group by j.node_id

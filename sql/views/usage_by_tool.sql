@@ -21,7 +21,7 @@ cross join lateral (
       select
         coalesce(j.corrects_seq, j.seq) as seq, coalesce(c.call ->> 'name', c.call #>> '{}') as tool, c.call ->> 'id' as call_id,
         row_number() over (partition by c.call ->> 'id' order by j.seq, c.n) as sighting
-      from ledger_private.journal j
+      from ledger_private.history j
       cross join lateral jsonb_array_elements(case jsonb_typeof(j.tool_calls) when 'array' then j.tool_calls end) with ordinality c (call, n)
       where j.tenant_id = p.tenant_id and j.pool_id = p.pool_id and j.source_pool_id is null and j.tool_calls is not null
     ) n
@@ -33,12 +33,12 @@ cross join lateral (
       coalesce(e.charged_tokens, 0) + coalesce(k.charged_tokens, 0) as charged_tokens,
       case when e.usd is not null or k.usd is not null then coalesce(e.usd, 0) + coalesce(k.usd, 0) end as usd,
       coalesce(k.tokens_known, e.tokens_known, true) as tokens_known, coalesce(k.usd_known, e.usd_known, true) as usd_known, e.effective_at
-    from ledger_private.journal e
+    from ledger_private.history e
     cross join lateral (
       select
         sum(x.charged_tokens) as charged_tokens, sum(x.usd) as usd,
         (array_agg(x.tokens_known order by x.seq desc))[1] as tokens_known, (array_agg(x.usd_known order by x.seq desc))[1] as usd_known
-      from ledger_private.journal x
+      from ledger_private.history x
       where x.tenant_id = p.tenant_id and x.pool_id = p.pool_id and x.corrects_seq = c.seq
     ) k
     where e.tenant_id = p.tenant_id and e.pool_id = p.pool_id and e.seq = c.seq

@@ -22,13 +22,13 @@ select
 from ledger.usage_lines u
 cross join lateral (
   select k.seq, k.corrects_seq, k.usd_seals, k.usd_known
-  from ledger_private.journal k
+  from ledger_private.history k
   where k.tenant_id = u.tenant_id and k.pool_id = u.pool_id and k.seq = u.seq
   offset 0
 ) j
 left join lateral (
   select l.line
-  from ledger_private.usage_lines l
+  from ledger_private.usage_history l
   where l.tenant_id = u.tenant_id and l.pool_id = u.pool_id and l.seq = u.seq and l.line = 0 and u.line is null
   offset 0
 ) f on true
@@ -36,7 +36,7 @@ cross join lateral (
   select
     (array_agg(k.tokens_known order by k.seq desc))[1] as tokens_known, (array_agg(k.usd_known order by k.seq desc))[1] as usd_known,
     sum(k.usd_seals) as usd_seals
-  from ledger_private.journal k
+  from ledger_private.history k
   where k.tenant_id = u.tenant_id and k.pool_id = u.pool_id and k.corrects_seq = coalesce(j.corrects_seq, j.seq)
 ) c
 group by 1, 2, 3, 4, 5, 6;

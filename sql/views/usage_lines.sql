@@ -8,10 +8,10 @@ select
   l.iterations, l.input_tokens, l.output_tokens, l.cache_read_tokens, l.cache_write_tokens, l.reasoning_tokens, l.charged_tokens,
   trim_scale(l.usd) as usd, l.ms, 0::numeric as uncertain_tokens, 0::numeric as uncertain_iterations, trim_scale(l.uncertain_usd) as uncertain_usd,
   l.tokens_known, l.usd_known, l.resources, j.effective_at, j.recorded_at, l.cache_write_1h_tokens
-from ledger_private.usage_lines l
+from ledger_private.usage_history l
 cross join lateral (
   select k.run_id, k.node_id, k.kind, k.operation_id, k.purpose, k.tags, k.effective_at, k.recorded_at
-  from ledger_private.journal k
+  from ledger_private.history k
   where k.tenant_id = l.tenant_id and k.pool_id = l.pool_id and k.seq = l.seq
   offset 0
 ) j
@@ -26,7 +26,7 @@ select
   coalesce(j.uncertain_tokens, 0), coalesce(j.uncertain_iterations, 0), trim_scale(coalesce(j.uncertain_usd, 0) - l.uncertain_usd),
   j.tokens_known, j.usd_known, r.resources, j.effective_at, j.recorded_at,
   coalesce(j.cache_write_1h_tokens, 0) - l.cache_write_1h_tokens
-from ledger_private.journal j
+from ledger_private.history j
 cross join lateral (
   select
     count(*) as lines, coalesce(sum(l.iterations), 0) as iterations, coalesce(sum(l.input_tokens), 0) as input_tokens,
@@ -34,7 +34,7 @@ cross join lateral (
     coalesce(sum(l.cache_write_tokens), 0) as cache_write_tokens, coalesce(sum(l.reasoning_tokens), 0) as reasoning_tokens,
     coalesce(sum(l.charged_tokens), 0) as charged_tokens, coalesce(sum(l.usd), 0) as usd, coalesce(sum(l.ms), 0) as ms,
     coalesce(sum(l.uncertain_usd), 0) as uncertain_usd, coalesce(sum(l.cache_write_1h_tokens), 0) as cache_write_1h_tokens
-  from ledger_private.usage_lines l
+  from ledger_private.usage_history l
   where l.tenant_id = j.tenant_id and l.pool_id = j.pool_id and l.seq = j.seq
 ) l
 cross join lateral (
@@ -45,7 +45,7 @@ cross join lateral (
       select e.key as name, (e.value ->> 'amount')::numeric as amount from jsonb_each(j.resources) e
       union all
       select e.key, -(e.value ->> 'amount')::numeric
-      from ledger_private.usage_lines k
+      from ledger_private.usage_history k
       cross join lateral jsonb_each(k.resources) e
       where k.tenant_id = j.tenant_id and k.pool_id = j.pool_id and k.seq = j.seq
     ) a
@@ -54,7 +54,7 @@ cross join lateral (
   where d.amount <> 0
 ) r
 left join lateral (
-  select k.provider, k.model, k.provider_request_id, k.purpose from ledger_private.journal k
+  select k.provider, k.model, k.provider_request_id, k.purpose from ledger_private.history k
   where j.kind = 'expired' and k.tenant_id = j.tenant_id and k.pool_id = j.pool_id and k.corrects_seq = j.seq
     and k.outcome is not null
   limit 1

@@ -18,6 +18,22 @@ export function seconds(text: string): number {
   return number;
 }
 
+/** Days, such as `30d`. */
+export function days(text: string): number {
+  const number = /^\d{1,5}d$/.test(text) ? Number.parseInt(text, 10) : 0;
+  if (number < 1) throw new InvalidArgumentError("It is a number of days from 1d, such as 30d.");
+  return number;
+}
+
+/** A day or an instant, such as `2026-11-01` (which begins in UTC) or `2026-11-01T12:00:00+01:00`. */
+export function moment(text: string): Date {
+  const isDay = /^\d{4}-\d\d-\d\d$/.test(text);
+  const date = new Date(isDay || /T.*(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : Number.NaN);
+  if (Number.isNaN(date.getTime()))
+    throw new InvalidArgumentError("It is a day, such as 2026-11-01, or an instant with its time zone.");
+  return date;
+}
+
 /** An exact decimal amount, kept as the text it is. */
 export function decimal(text: string): string {
   if (!DECIMAL.test(text)) throw new InvalidArgumentError("It is a decimal number, such as 100 or 0.25.");

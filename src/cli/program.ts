@@ -1,6 +1,7 @@
 /** All verbs on one page. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addArchive } from "./commands/archive.js";
 import { addAudit } from "./commands/audit.js";
 import { addBreakdown } from "./commands/breakdown.js";
 import { addExpire } from "./commands/expire.js";
@@ -13,6 +14,7 @@ import { addMigrate } from "./commands/migrate.js";
 import { addPlan } from "./commands/plan.js";
 import { addPool } from "./commands/pool.js";
 import { addPrices } from "./commands/prices.js";
+import { addPrune } from "./commands/prune.js";
 import { addReceive } from "./commands/receive.js";
 import { addRefusals } from "./commands/refusals.js";
 import { addRole } from "./commands/role.js";
@@ -71,8 +73,9 @@ function messageOf({ code, message }: CommanderError): string {
 function createProgram(json: boolean): Command {
   const { version, description } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const program = new Command("agent-ledger").description(description).version(version);
-  for (const add of [addStart, addMigrate, addTenant, addRole, addPool, addExpire]) add(program);
-  for (const add of [addImport, addReceive, addPrices, addPlan, addExport, addVerifyExport]) add(program);
+  for (const add of [addStart, addMigrate, addTenant, addRole, addPool, addExpire, addPrune]) add(program);
+  for (const add of [addImport, addReceive, addPrices, addPlan]) add(program);
+  for (const add of [addExport, addVerifyExport, addArchive]) add(program);
   for (const add of [
     addRuns,
     addTrajectory,

@@ -55,11 +55,11 @@ function plainLines(): ProgressBar {
 }
 
 /** Says every few seconds how far long work has come, such as `Exported 12,000 lines`; says nothing of short work. */
-export function lineCounter(done: string, { json }: { readonly json?: true }): (lines: number) => void {
+export function lineCounter(done: string, { json }: { readonly json?: true }, what = "lines"): (count: number) => void {
   let last = Date.now();
-  return (lines) => {
+  return (count) => {
     if (json || Date.now() - last < PAUSE_MS) return;
     last = Date.now();
-    printError(`${done} ${amount(String(lines))} lines`);
+    printError(`${done} ${amount(String(count))} ${what}`);
   };
 }

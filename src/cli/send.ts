@@ -1,12 +1,12 @@
 /** Sending one operation, and what to do with its answer. */
-import { randomUUID } from "node:crypto";
+import { newId } from "../ledger/ids.js";
 import type { Ledger } from "../ledger/ledger.js";
 import type { Answer } from "../ledger/protocol.js";
 import { NotDone } from "./errors.js";
 
 /** An id for an operation that nobody gave one. */
 export function newOperationId(op: string): string {
-  return `cli:${op}:${randomUUID()}`;
+  return `cli:${op}:${newId()}`;
 }
 
 /**

@@ -4,6 +4,21 @@
  * Generated from the database by `npm run db:snapshot` (view-types.ts); a test fails when it is stale.
  */
 
+/** What has left the journal for the archive: stretches of seq, sums per channel, the digest of the export. */
+export interface ArchivesRow {
+  readonly tenant_id: string;
+  readonly pool_id: string;
+  readonly first_seq: string;
+  readonly last_seq: string;
+  readonly run_id: string;
+  readonly events: string;
+  readonly lines: string;
+  readonly sums: unknown;
+  readonly export_digest: string;
+  readonly archived_at: Date;
+  readonly archived_by: string;
+}
+
 /** What the arms of experiments cost, over the runs that count. */
 export interface ArmCostsRow {
   readonly tenant_id: string;
@@ -796,6 +811,7 @@ export interface UsageLinesRow {
 
 /** Every view by its name. */
 export interface LedgerViews {
+  readonly archives: ArchivesRow;
   readonly arm_costs: ArmCostsRow;
   readonly audit: AuditRow;
   readonly blobs: BlobsRow;

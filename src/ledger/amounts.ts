@@ -12,6 +12,12 @@ Decimal.RM = Decimal.roundHalfEven;
 /** Decimals of money (numeric(28,12)). */
 const DECIMALS = 12;
 
+/** A text that is in its one form already: most are, and arithmetic is dear. */
+const SHORTEST = /^(?!-0$)-?(?:0|[1-9]\d*)(?:\.\d*[1-9])?$/;
+
+/** The text of a number that is in its one form already. */
+const SHORT_FRACTION = /^-?\d+\.\d{1,12}$/;
+
 const DECIMAL_TEXT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?$/i;
 
 /**
@@ -21,8 +27,11 @@ const DECIMAL_TEXT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?$/i;
 export function canonicalDecimal(amount: unknown): unknown {
   if (typeof amount === "bigint") return amount.toString();
   if (typeof amount === "number") {
-    return Number.isFinite(amount) ? plain(new Decimal(amount).round(DECIMALS)) : String(amount);
+    const text = String(amount);
+    if (Number.isSafeInteger(amount) || SHORT_FRACTION.test(text)) return text;
+    return Number.isFinite(amount) ? plain(new Decimal(amount).round(DECIMALS)) : text;
   }
+  if (typeof amount === "string" && SHORTEST.test(amount)) return amount;
   return typeof amount === "string" && DECIMAL_TEXT.test(amount)
     ? plain(new Decimal(amount.replace(/^\+/, "")))
     : amount;
@@ -30,6 +39,7 @@ export function canonicalDecimal(amount: unknown): unknown {
 
 /** The same for a count: a safe integer where it is one, else as `canonicalDecimal`. */
 export function canonicalCount(amount: unknown): unknown {
+  if (Number.isSafeInteger(amount)) return amount === 0 ? 0 : amount;
   const text = canonicalDecimal(amount);
   const number = typeof text === "string" && /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
   return Number.isSafeInteger(number) ? number : text;

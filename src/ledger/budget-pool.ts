@@ -1,17 +1,17 @@
 /** A pool as a program uses it: reserve, do the work, reconcile; observe what already happened. */
-import { randomUUID } from "node:crypto";
 import type { z } from "zod";
 import { type Cap, capsOf } from "./caps.js";
 import { LedgerError } from "./errors.js";
 import { type CallTokens, estimate } from "./estimate.js";
-import { anyKeys, split } from "./operation-keys.js";
+import { newId } from "./ids.js";
+import { anyKeys, split, waitOf } from "./operation-keys.js";
 import type { Amount, Budget, Operation, Result, Shortfall, Spend, Violation } from "./protocol.js";
 import { type Readout, readout } from "./readout.js";
 import * as schemas from "./schemas.js";
 import { operationSpend, spendFrom, type UsageEvent } from "./spend.js";
 import { sendDone, sendOne, type Writer } from "./writer.js";
 
-/** Options of each verb. All take `operationId` (which makes a repetition harmless), `effectiveAt` and `tags`. */
+/** Options of each verb. All take `operationId` (a repetition is harmless), `effectiveAt`, `tags`; `signal`, `timeoutMs` end the wait (57014, 08007). */
 export type ReserveOptions = z.input<typeof schemas.reserveOptions>;
 export type ReconcileOptions = z.input<typeof schemas.reconcileOptions>;
 export type ObserveOptions = z.input<typeof schemas.observeOptions>;
@@ -182,7 +182,7 @@ export class BudgetPool {
    */
   async announce(options: AnnounceOptions = {}): Promise<string> {
     const {
-      meterId = randomUUID(),
+      meterId = newId(),
       turn,
       provider,
       model,
@@ -277,17 +277,17 @@ export class BudgetPool {
     keys: Readonly<Record<string, unknown>>,
   ): Promise<{ readonly result: Result; readonly operationId: string }> {
     const operation = this.#operation(op, any, keys);
-    const { result } = await sendDone(this.#writer, operation, this.poolId);
+    const { result } = await sendDone(this.#writer, operation, { ...waitOf(any), lane: this.poolId });
     return { result, operationId: operation.operation_id };
   }
 
   #send(op: string, any: PlainOptions, keys: Readonly<Record<string, unknown>>): ReturnType<typeof sendOne> {
-    return sendOne(this.#writer, this.#operation(op, any, keys), this.poolId);
+    return sendOne(this.#writer, this.#operation(op, any, keys), { ...waitOf(any), lane: this.poolId });
   }
 
   #operation(op: string, any: PlainOptions, keys: Readonly<Record<string, unknown>>): Operation {
     const named = "node_id" in keys && op !== "spawn" ? keys : { pool_id: this.poolId, ...keys };
-    return { op, operation_id: any.operationId ?? randomUUID(), ...anyKeys(any), ...named };
+    return { op, operation_id: any.operationId ?? newId(), ...anyKeys(any), ...named };
   }
 }
 

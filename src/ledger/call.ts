@@ -4,7 +4,7 @@ import { exactTypes } from "../database/connect.js";
 import type { JournalRow } from "../database/schema.generated.js";
 import type { CallTokens } from "./estimate.js";
 import type { CheckedPrice } from "./prices.js";
-import type { Answer, Operation } from "./protocol.js";
+import type { Answer } from "./protocol.js";
 
 /** What a call needs of a connection. */
 export type Queryable = Pick<pg.ClientBase, "query">;
@@ -30,31 +30,29 @@ const timed = (text: string, values: unknown[], timeoutMs = ANSWER_TIMEOUT_MS): 
 /** A hint is not worth waiting for. */
 const HINT_TIMEOUT_MS = 2_000;
 
-/** `ledger.submit`: a transaction of its own, locks first, in one round trip. */
+/** `ledger.submit`, of a batch as JSON text: a transaction of its own, locks first, in one round trip. */
 export async function submit(
   client: Queryable,
   tenantId: string,
-  operations: readonly Operation[],
+  operations: string,
   atomic: boolean,
 ): Promise<Answer[]> {
   const text = `call ledger.submit(
     p_tenant_id => $1::text, p_operations => $2::jsonb, p_atomic => $3::boolean, p_results => null::jsonb)`;
-  const { rows } = await client.query<{ p_results: Answer[] }>(
-    timed(text, [tenantId, JSON.stringify(operations), atomic]),
-  );
+  const { rows } = await client.query<{ p_results: Answer[] }>(timed(text, [tenantId, operations, atomic]));
   return rows[0]?.p_results ?? [];
 }
 
-/** `ledger.apply` in the serializable transaction that the connection is in. */
+/** `ledger.apply`, of a batch as JSON text, in the serializable transaction that the connection is in. */
 export async function apply(
   client: Queryable,
   tenantId: string,
-  operations: readonly Operation[],
+  operations: string,
   atomic: boolean,
 ): Promise<Answer[]> {
   const text = `select a.position, a.status, a.code, a.result from ledger.apply(
     p_tenant_id => $1::text, p_operations => $2::jsonb, p_atomic => $3::boolean) a order by a.position`;
-  return (await client.query<Answer>(timed(text, [tenantId, JSON.stringify(operations), atomic]))).rows;
+  return (await client.query<Answer>(timed(text, [tenantId, operations, atomic]))).rows;
 }
 
 /** Begins a transaction that the ledger accepts writes in. */
@@ -184,6 +182,44 @@ export async function createTenant(client: Queryable, tenantId: string): Promise
 /** `ledger.bind_role`, by an administrator: the login role acts for that tenant from now on (`*` = all). */
 export async function bindRole(client: Queryable, role: string, tenantId: string): Promise<void> {
   await client.query("select ledger.bind_role(p_role => $1::text, p_tenant_id => $2::text)", [role, tenantId]);
+}
+
+/** What a stretch of pruning did: how many operations went, and where to go on; null at the end. */
+export interface Pruned {
+  readonly pruned: number;
+  readonly next_block: number | null;
+}
+
+/** Archiving a long run takes as long as it takes, in short transactions. */
+const ARCHIVE_TIMEOUT_MS = 3_600_000;
+
+/** `ledger.prune`, by an administrator: so many blocks of the kept operations. Tenant null = all; older than null = each tenant's window. */
+export async function prune(
+  client: Queryable,
+  tenantId: string | null,
+  olderThan: string | null,
+  from: number,
+  blocks: number,
+): Promise<Pruned> {
+  const text = `call ledger.prune(p_tenant_id => $1::text, p_older_than => $2::interval, p_from => $3::bigint,
+    p_blocks => $4::bigint, p_result => null::jsonb)`;
+  const { rows } = await client.query<{ p_result: Pruned }>(timed(text, [tenantId, olderThan, from, blocks]));
+  return rows[0]?.p_result ?? { pruned: 0, next_block: null };
+}
+
+/** `ledger.archive_run`, by an administrator: what an export holds of a closed run leaves the journal. Answers how many events went. */
+export async function archiveRun(
+  client: Queryable,
+  tenantId: string,
+  runId: string,
+  heads: Readonly<Record<string, number>>,
+  exportDigest: string,
+): Promise<number> {
+  const text = `call ledger.archive_run(p_tenant_id => $1::text, p_run_id => $2::text, p_heads => $3::jsonb,
+    p_export_digest => $4::text, p_result => null::jsonb)`;
+  const values = [tenantId, runId, JSON.stringify(heads), exportDigest];
+  const { rows } = await client.query<{ p_result: { moved: number } }>(timed(text, values, ARCHIVE_TIMEOUT_MS));
+  return rows[0]?.p_result.moved ?? 0;
 }
 
 /** `ledger.caller_tenant`: whom this login acts for (`*` = all, null = nobody). */

@@ -2,14 +2,17 @@
  * Group commit. A hot pool is bounded by one flushed commit at a time, so at most one call per pool is in flight; what arrives
  * meanwhile queues and goes out together in the next one. Each caller gets the answers to its own operations.
  *
- * Requests that name the same pool (a lane) keep their order. Requests of unrelated pools never share a call: a batch that
- * settles in one pool and spawns in another conflicts with strangers.
+ * Who finds nothing in the way goes out at once, unrelated pools in calls of their own, side by side. Once so many calls are under way
+ * as may be, what had to wait goes out together, whatever its pools. How large calls are follows from how long they take (`Pace`).
  */
-import { kindOf, sqlState } from "./errors.js";
-import type { Answer, Operation } from "./protocol.js";
+import { kindOf, sqlState, unanswered } from "./errors.js";
+import { type Lane, Lanes, lanesOf } from "./lanes.js";
+import { type Named, type Nodes, nodesTouched } from "./nodes-touched.js";
+import { Pace } from "./pace.js";
+import type { Answer } from "./protocol.js";
 
 /** Sends one call and answers it, or fails as a whole. */
-export type Send = (operations: readonly Operation[], atomic: boolean) => Promise<Answer[]>;
+export type Send<O extends Named> = (operations: readonly O[], atomic: boolean) => Promise<Answer[]>;
 
 /** How to group. */
 export interface CoalescerOptions {
@@ -21,9 +24,11 @@ export interface CoalescerOptions {
   readonly maxInFlight?: number;
 }
 
-/** Parts of one batch that is larger than a call: they go out one after the other, and none after one that failed. */
+/** Parts of one batch: they go out one after the other, and none after one that failed. */
 export class Series {
   failure: { readonly error: unknown } | undefined;
+  /** Whether a part of it was sent. */
+  isSent = false;
 }
 
 /** How to send a request. */
@@ -35,12 +40,13 @@ export interface RequestOptions {
   readonly series?: Series | undefined;
 }
 
-type Lane = string | Series;
-
-interface Request {
-  readonly operations: readonly Operation[];
+interface Request<O> {
+  readonly operations: readonly O[];
+  readonly size: number;
   readonly atomic: boolean;
-  readonly lanes: ReadonlySet<Lane>;
+  readonly nodes: Nodes;
+  readonly since: number;
+  readonly lanes: readonly Lane<Request<O>>[];
   readonly series: Series | undefined;
   readonly resolve: (answers: Answer[]) => void;
   readonly reject: (error: unknown) => void;
@@ -49,145 +55,173 @@ interface Request {
 /** Beyond 200 operations a call gets slower per operation (measured). */
 export const BATCH = 200;
 
-/** Errors that every request of the call would get. */
-const WHOLE_CALL = new Set(["LG006", "LG009", "LG012"]);
-
 /** Leaves connections to readers and transactions. */
 const IN_FLIGHT = 6;
 
-export class Coalescer {
-  readonly #send: Send;
-  readonly #maxOperations: number;
+/** Errors that every request of the call would get. */
+const WHOLE_CALL = new Set(["LG006", "LG009", "LG012"]);
+
+/** So long a request waits while nothing of its lanes is answered: who stands behind a call that hangs is told too. */
+const QUEUE_MS = 60_000;
+
+/** How often that is looked at. */
+const LOOK_MS = 15_000;
+
+export class Coalescer<O extends Named> {
+  readonly #send: Send<O>;
   readonly #maxInFlight: number;
   readonly #coalesce: boolean;
-  /** In order of arrival. A request leaves it when it is sent. */
-  #queue: Request[] = [];
-  readonly #busy = new Set<Lane>();
-  /** Pools kept out of calls for a while, and how many keep them so. */
-  readonly #reserved = new Map<string, number>();
+  readonly #pace: Pace;
+  readonly #lanes = new Lanes<Request<O>>();
   #inFlight = 0;
   #scheduled = false;
+  /** Whether those who go next had to wait, as many calls being under way as may be. */
+  #isCrowded = false;
+  #looking: NodeJS.Timeout | undefined;
+  readonly #idle = new Set<() => void>();
 
-  constructor(send: Send, { coalesce = true, maxOperations = BATCH, maxInFlight = IN_FLIGHT }: CoalescerOptions = {}) {
+  constructor(send: Send<O>, options: CoalescerOptions = {}) {
+    const { coalesce = true, maxOperations = BATCH, maxInFlight = IN_FLIGHT } = options;
     this.#coalesce = coalesce;
     this.#send = send;
-    this.#maxOperations = maxOperations;
     this.#maxInFlight = maxInFlight;
+    this.#pace = new Pace(maxOperations);
   }
 
   /** Answers one request, with positions from 0. */
-  request(operations: readonly Operation[], { atomic, lane, series }: RequestOptions): Promise<Answer[]> {
+  request(operations: readonly O[], { atomic, lane, series }: RequestOptions): Promise<Answer[]> {
     return new Promise((resolve, reject) => {
-      const lanes = new Set<Lane>(this.#coalesce ? operations.flatMap(lanesOf) : []);
-      if (lane !== undefined && this.#coalesce) lanes.add(lane);
-      if (series) lanes.add(series);
-      this.#queue.push({ operations, atomic, lanes, series, resolve, reject });
+      const names = this.#coalesce ? namesOf(operations, lane) : new Set<unknown>([operations]);
+      if (series) names.add(series);
+      const lanes = Array.from(names, (name) => this.#lanes.lane(name));
+      const nodes = nodesTouched(operations);
+      const since = performance.now();
+      const size = operations.length;
+      this.#lanes.add({ operations, size, atomic, nodes, since, lanes, series, resolve, reject });
       this.#schedule();
+      this.#look();
     });
+  }
+
+  /** Takes the parts of the batch that were not sent out of the queue: they fail with that error. */
+  withdraw(series: Series, error: unknown): void {
+    for (const request of this.#lanes.in(series)) this.#withdraw(request, error);
+    this.#schedule();
   }
 
   /** Sends nothing for these pools until the function returned is called: somebody of this process holds their locks. */
   reserve(pools: readonly string[]): () => void {
-    const count = (pool: string, by: number): void => {
-      const left = (this.#reserved.get(pool) ?? 0) + by;
-      if (left > 0) this.#reserved.set(pool, left);
-      else this.#reserved.delete(pool);
-    };
-    for (const pool of pools) count(pool, 1);
+    for (const pool of pools) this.#lanes.reserve(pool, 1);
     return () => {
-      for (const pool of pools) count(pool, -1);
+      for (const pool of pools) this.#lanes.reserve(pool, -1);
       this.#schedule();
     };
   }
 
-  /** After this turn of the event loop, so that what was asked together goes out together. */
+  /** When nothing waits and nothing is under way. */
+  async idle(): Promise<void> {
+    while (this.#inFlight > 0 || !this.#lanes.isEmpty) await new Promise<void>((resolve) => this.#idle.add(resolve));
+  }
+
+  #withdraw(request: Request<O>, error: unknown): void {
+    this.#lanes.remove(request);
+    fail(request, error);
+  }
+
+  /**
+   * When all that can go on now has gone on: what was asked together goes out together, and so does what those ask next who were just
+   * answered, so that the callers of a pool do not fall into two halves that wait for one another.
+   */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    process.nextTick(() => {
       this.#scheduled = false;
       this.#dispatch();
     });
   }
 
   #dispatch(): void {
-    while (this.#inFlight < this.#maxInFlight) {
-      const group = this.#takeGroup();
-      if (group.length === 0) return;
-      void this.#run(group);
+    while (this.#inFlight < this.#maxInFlight && this.#lanes.anyReady) {
+      const group = this.#lanes.take(this.#pace.size, this.#coalesce && this.#isCrowded);
+      if (group.length > 0) void this.#run(group);
     }
+    this.#isCrowded = false;
+    if (this.#inFlight > 0 || !this.#lanes.isEmpty) return;
+    clearTimeout(this.#looking);
+    this.#looking = undefined;
+    for (const resolve of this.#idle) resolve();
+    this.#idle.clear();
   }
 
-  /** The first request whose lanes are free, and those behind it that may share its call. */
-  #takeGroup(): Request[] {
-    const blocked = new Set<Lane>([...this.#busy, ...this.#reserved.keys()]);
-    const group: Request[] = [];
-    const lanes = new Set<Lane>();
-    const rest: Request[] = [];
-    let size = 0;
-    for (const request of this.#queue) {
-      const free = !overlaps(request.lanes, blocked);
-      const joins = group.length === 0 || this.#mayJoin(request, group, lanes, size);
-      if (free && joins) {
-        group.push(request);
-        size += request.operations.length;
-        for (const lane of request.lanes) lanes.add(lane);
-      } else {
-        rest.push(request);
-        // Nobody overtakes within a lane.
-        for (const lane of request.lanes) blocked.add(lane);
-      }
-    }
-    this.#queue = rest;
-    return group;
-  }
-
-  #mayJoin(request: Request, group: readonly Request[], lanes: ReadonlySet<Lane>, size: number): boolean {
-    if (request.atomic || group[0]?.atomic) return false;
-    return size + request.operations.length <= this.#maxOperations && overlaps(request.lanes, lanes);
-  }
-
-  async #run(group: readonly Request[]): Promise<void> {
-    const lanes = group.flatMap((request) => [...request.lanes]);
-    for (const lane of lanes) this.#busy.add(lane);
+  async #run(group: readonly Request<O>[]): Promise<void> {
     this.#inFlight += 1;
+    let answeredAt: number | undefined;
     try {
-      await this.#answer(group);
+      answeredAt = await this.#answer(group);
     } finally {
-      for (const lane of lanes) this.#busy.delete(lane);
+      this.#isCrowded ||= this.#inFlight === this.#maxInFlight;
       this.#inFlight -= 1;
-      this.#dispatch();
+      this.#lanes.free(group, answeredAt);
+      this.#schedule();
     }
   }
 
-  /** A call that fails as a whole may do so because of one request in it: then each is asked alone. */
-  async #answer(asked: readonly Request[]): Promise<void> {
+  /** A call that fails as a whole may do so because of one request in it: then each is asked alone. Says when it was answered. */
+  async #answer(asked: readonly Request<O>[]): Promise<number | undefined> {
     for (const { series, reject } of asked) if (series?.failure) reject(series.failure.error);
     const group = asked.filter(({ series }) => !series?.failure);
     const [first] = group;
-    if (!first) return;
-    const operations = group.flatMap((request) => request.operations);
+    if (!first) return undefined;
+    for (const { series } of group) if (series) series.isSent = true;
+    const operations = group.length === 1 ? first.operations : group.flatMap((request) => request.operations);
+    const since = performance.now();
     try {
       const answers = await this.#send(operations, first.atomic);
       if (answers.length !== operations.length) {
         throw new Error(`asked ${operations.length} operations, got ${answers.length} answers`);
       }
+      const now = performance.now();
+      this.#pace.note(operations.length, now - since);
       let from = 0;
-      for (const { operations: own, resolve } of group) {
+      for (const { size, resolve } of group) {
         const start = from;
-        from += own.length;
+        from += size;
         resolve(answers.slice(start, from).map((answer) => ({ ...answer, position: answer.position - start })));
       }
+      return now;
     } catch (error) {
       if (group.length > 1 && isAboutOne(error)) for (const request of group) await this.#answer([request]);
       else for (const request of group) fail(request, error);
+      return undefined;
     }
+  }
+
+  /** Looks from time to time, as long as somebody waits, who has waited in vain. */
+  #look(): void {
+    if (this.#looking || this.#lanes.isEmpty) return;
+    this.#looking = setTimeout(() => {
+      this.#looking = undefined;
+      const now = performance.now();
+      for (const request of this.#lanes.all()) {
+        const waitedSince = Math.max(request.since, ...request.lanes.map(({ answeredAt }) => answeredAt));
+        if (now - waitedSince >= QUEUE_MS) this.#withdraw(request, heldUp(request));
+      }
+      this.#schedule();
+      this.#look();
+    }, LOOK_MS);
+    this.#looking.unref();
   }
 }
 
-function fail({ series, reject }: Request, error: unknown): void {
+function fail<O>({ series, reject }: Request<O>, error: unknown): void {
   if (series) series.failure ??= { error };
   reject(error);
+}
+
+function heldUp<O>({ series }: Request<O>): unknown {
+  const why = `nothing before it was answered for ${QUEUE_MS / 1_000} s`;
+  return unanswered(series?.isSent ?? false, { why, retryable: true });
 }
 
 /** Whether leaving one request out might cure it: not an outage, and not a no to the caller or the tenant. */
@@ -195,14 +229,8 @@ function isAboutOne(error: unknown): boolean {
   return kindOf(error) === "final" && !WHOLE_CALL.has(sqlState(error) ?? "");
 }
 
-/** The pools and nodes an operation names. What names none shares one lane. */
-export function lanesOf(operation: Operation): string[] {
-  const names = [operation.pool_id, operation.parent_pool_id, operation.run_id, operation.node_id];
-  const lanes = names.filter((name): name is string => typeof name === "string");
-  return lanes.length > 0 ? lanes : [""];
-}
-
-function overlaps(some: ReadonlySet<Lane>, others: ReadonlySet<Lane>): boolean {
-  for (const one of some) if (others.has(one)) return true;
-  return false;
+function namesOf(operations: readonly Named[], lane: string | undefined): Set<unknown> {
+  const names = new Set<unknown>(lane === undefined ? [] : [lane]);
+  for (const operation of operations) for (const name of lanesOf(operation)) names.add(name);
+  return names;
 }

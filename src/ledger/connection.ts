@@ -22,8 +22,9 @@ export interface Connections {
 /** How long to wait for a new connection before it counts as failed. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** Connections of a pool of ours. */
+/** Connections of a pool of ours, at least: the usual calls at once, and what is beside calls. */
 const CONNECTIONS = 18;
+const BESIDE_CALLS = 12;
 
 /** Enough for a call, a transaction, what it reads beside itself, and a listener. */
 const FEWEST = 4;
@@ -50,27 +51,34 @@ export function connections(options: {
   readonly pool?: pg.Pool | undefined;
   readonly tenantId: string;
   readonly readOnly?: boolean | undefined;
+  /** Calls at once, where more than usual are asked for. */
+  readonly maxInFlight?: number | undefined;
 }): Connections {
   const url = options.connectionString ?? (process.env.DATABASE_URL || undefined);
-  const { readOnly = false } = options;
+  const { readOnly = false, maxInFlight = 0 } = options;
   if (options.pool) return new LazyConnections(ofApplication(options.pool), sizeOf(options.pool));
-  const open = url === undefined ? () => embedded(options.tenantId, readOnly) : () => ofUrl(url, readOnly);
-  return new LazyConnections(open, CONNECTIONS);
+  const size = Math.max(CONNECTIONS, maxInFlight + BESIDE_CALLS);
+  const poolOf = (address: string): pg.Pool => readingPool(address, readOnly, size);
+  const open = url === undefined ? () => embedded(options.tenantId, poolOf) : () => ofUrl(url, poolOf);
+  return new LazyConnections(open, size);
 }
 
 function ofApplication(pool: pg.Pool): () => Promise<Source> {
   return async () => ({ pool, migrationUrl: undefined, end: async () => {} });
 }
 
-async function ofUrl(url: string, readOnly: boolean): Promise<Source> {
-  const pool = readingPool(url, readOnly);
+async function ofUrl(url: string, poolOf: (url: string) => pg.Pool): Promise<Source> {
+  const pool = poolOf(url);
   return { pool, migrationUrl: url, end: () => pool.end() };
 }
 
 /** The source, and when it is lost: a server started anew may listen elsewhere. */
-async function embedded(tenantId: string, readOnly: boolean): Promise<Source & { readonly lost: Promise<void> }> {
+async function embedded(
+  tenantId: string,
+  poolOf: (url: string) => pg.Pool,
+): Promise<Source & { readonly lost: Promise<void> }> {
   const opened = await openEmbedded(tenantId);
-  const pool = readingPool(opened.url, readOnly);
+  const pool = poolOf(opened.url);
   return {
     pool,
     migrationUrl: opened.superuserUrl,
@@ -83,9 +91,9 @@ async function embedded(tenantId: string, readOnly: boolean): Promise<Source & {
 }
 
 /** A serializable reader would make writers lose; what writes brings its own isolation. An idle pool keeps no process alive. */
-function readingPool(url: string, readOnly: boolean): pg.Pool {
+function readingPool(url: string, readOnly: boolean, max: number): pg.Pool {
   const options = {
-    max: CONNECTIONS,
+    max,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     allowExitOnIdle: true,
@@ -109,7 +117,7 @@ class LazyConnections implements Connections {
     const { pool } = await this.#current();
     // The application's own may be ended by the application.
     if (pool.ending) throw closed();
-    const client = await pool.connect();
+    const client = await connected(pool);
     // Out of the pool, nobody listens; a connection that breaks is reported by its query, and must not end the process.
     if (!client.listeners("error").includes(quiet)) client.on("error", quiet);
     this.proven = true;
@@ -151,6 +159,26 @@ class LazyConnections implements Connections {
       throw error;
     }
   }
+}
+
+/** So long a connection is waited for where the application's pool itself would wait for ever. */
+const POOL_TIMEOUT_MS = 30_000;
+
+/** A connection of the pool; one that comes too late goes back to it. */
+async function connected(pool: pg.Pool): Promise<pg.PoolClient> {
+  const asked = pool.connect();
+  if (pool.options?.connectionTimeoutMillis) return asked;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      asked.then(
+        (client) => client.release(),
+        () => {},
+      );
+      reject(new Error(`the pool had no connection to give for ${POOL_TIMEOUT_MS / 1_000} s`));
+    }, POOL_TIMEOUT_MS);
+  });
+  return Promise.race([asked, late]).finally(() => clearTimeout(timer));
 }
 
 /** Final: no repetition opens it again. */

@@ -39,8 +39,11 @@ const CONNECTION_FAILURE = "08006";
 /** SQLSTATE sqlclient_unable_to_establish_sqlconnection: there is no server to be had, and the message says why. */
 const NO_CONNECTION = "08001";
 
-/** SQLSTATE transaction_resolution_unknown: the answer to a COMMIT was lost. */
+/** SQLSTATE transaction_resolution_unknown: the answer to a COMMIT was lost, or was not waited for. */
 export const RESOLUTION_UNKNOWN = "08007";
+
+/** SQLSTATE query_canceled: operations were taken back before they were sent. */
+const CANCELLED = "57014";
 
 /** An error of the ledger or of the way to it. */
 export class LedgerError extends Error {
@@ -139,7 +142,7 @@ export function ledgerError(error: unknown): Error {
  * the first call was carried out unheard.
  */
 export function withOperations(error: unknown, operationIds: readonly string[]): unknown {
-  if (!(error instanceof LedgerError) || !error.retryable) return error;
+  if (!(error instanceof LedgerError) || !error.retryable || "operation_ids" in error.detail) return error;
   const { code, name, message, detail, cause } = error;
   return new LedgerError(code, message, {
     name,
@@ -147,6 +150,41 @@ export function withOperations(error: unknown, operationIds: readonly string[]):
     detail: { ...detail, operation_ids: operationIds },
     cause,
   });
+}
+
+/** Why answers are not waited for any longer. */
+export interface GivenUp {
+  readonly why: string;
+  /** Whether another wait may be longer. */
+  readonly retryable: boolean;
+  readonly cause?: unknown;
+}
+
+/**
+ * The error of whoever stops waiting for answers. Where nothing was sent, nothing is booked, nor will be: 57014, `cancelled`. What was
+ * sent is carried out all the same, unheard: 08007, and asking again under the same ids books nothing twice and hears what became of it.
+ */
+export function unanswered(
+  isSent: boolean,
+  { why, retryable, cause }: GivenUp,
+  operationIds?: readonly string[],
+): LedgerError {
+  const detail = { sent: isSent, ...(operationIds && { operation_ids: operationIds }) };
+  if (!isSent) {
+    return new LedgerError(CANCELLED, `${why}: nothing was sent`, { name: "cancelled", retryable, detail, cause });
+  }
+  const todo = "what was sent goes on, and what becomes of it is not known: ask again with the same operation ids";
+  return new LedgerError(RESOLUTION_UNKNOWN, `${why}: ${todo}`, {
+    name: "transaction_resolution_unknown",
+    retryable: true,
+    detail,
+    cause,
+  });
+}
+
+/** What asking again is done under. */
+export function idsOf(operations: readonly { readonly operation_id: string }[]): string[] {
+  return operations.map(({ operation_id }) => operation_id);
 }
 
 /** The error of an answer whose status is `error`. */

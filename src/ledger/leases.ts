@@ -1,5 +1,5 @@
 /** Renews the leases of the holds this process made, until they are settled or the process ends: then the lease does its work. */
-import { randomUUID } from "node:crypto";
+import { newId } from "./ids.js";
 import type { Answer, Operation } from "./protocol.js";
 import type { Hold } from "./writer.js";
 
@@ -85,7 +85,7 @@ export class Leases {
 
   async #extend(holds: readonly Hold[], poolId: string): Promise<void> {
     const operations = holds.map(({ nodeId, leaseMs }) => {
-      return { op: "extend", operation_id: randomUUID(), node_id: nodeId, lease_ms: leaseMs };
+      return { op: "extend", operation_id: newId(), node_id: nodeId, lease_ms: leaseMs };
     });
     // An outage longer than the calls' own patience: the next turn tries again.
     const answers = await this.send(operations, poolId).catch(() => []);

@@ -11,16 +11,17 @@ import { Books } from "./books.js";
 import { BudgetPool } from "./budget-pool.js";
 import { submit } from "./call.js";
 import { Caller } from "./caller.js";
-import { asSent } from "./canonical.js";
-import { BATCH, Coalescer, lanesOf, type RequestOptions, Series } from "./coalescer.js";
+import { batchText, type Outgoing, outgoing } from "./canonical.js";
+import { BATCH, Coalescer, type RequestOptions, Series } from "./coalescer.js";
 import { type Connections, connections, kyselyPool } from "./connection.js";
-import { LedgerError, withOperations } from "./errors.js";
+import { idsOf, LedgerError, unanswered, withOperations } from "./errors.js";
 import { type EventsOptions, feed, type LedgerEvent } from "./feed.js";
 import { feedSource } from "./feed-source.js";
 import { Announcer, Listener } from "./hints.js";
+import { lanesOf } from "./lanes.js";
 import { Leases } from "./leases.js";
 import { type OpenPoolOptions, openPool } from "./open-pool.js";
-import type { LedgerOptions, LedgerStatistics } from "./options.js";
+import { type LedgerOptions, type LedgerStatistics, sharesOf } from "./options.js";
 import type { Answer, Budget, Operation } from "./protocol.js";
 import {
   operations as anyOperations,
@@ -31,15 +32,13 @@ import {
   transactionOptions,
 } from "./schemas.js";
 import { on, type TransactionLedger, type Work, withTransaction } from "./transaction.js";
-import type { ApplyOptions, Writer } from "./writer.js";
+import { isImpatient, whileWanted } from "./waiting.js";
+import type { ApplyOptions, SendOptions, Writer } from "./writer.js";
 
 export type { LedgerOptions, LedgerStatistics } from "./options.js";
 
 /** Operations in one call at most, as the database has it. */
 const ATOMIC_MOST = 1_000;
-
-/** Calls under way, and transactions, at once. */
-const MOST_AT_ONCE = 6;
 
 /** A tenant's ledger. Made by `createLedger`. */
 export class Ledger extends Books {
@@ -52,7 +51,8 @@ export class Ledger extends Books {
   readonly #writer: Writer;
   readonly #connections: Connections;
   readonly #caller: Caller;
-  readonly #coalescer: Coalescer;
+  readonly #coalescer: Coalescer<Outgoing>;
+  readonly #maxOperations: number;
   readonly #announcer: Announcer;
   readonly #listener: Listener;
   readonly #transactions: LimitFunction;
@@ -66,13 +66,14 @@ export class Ledger extends Books {
   constructor(options: LedgerOptions) {
     super();
     const { tenantId, readOnly = false, coalesce = true } = parse(ledgerOptions, options, "options");
+    const { maxInFlight, maxOperations = BATCH } = typeof coalesce === "boolean" ? {} : coalesce;
+    this.#maxOperations = maxOperations;
     this.tenantId = tenantId;
     this.readOnly = readOnly;
-    this.#connections = connections(options);
+    this.#connections = connections({ ...options, maxInFlight });
     this.#caller = new Caller(this.#connections, tenantId);
-    // Calls and transactions keep a connection while they wait: those that read beside them, and the listener, must find one.
-    const atOnce = Math.min(MOST_AT_ONCE, Math.max(1, Math.floor((this.#connections.size - 4) / 2)));
-    this.#transactions = pLimit(atOnce);
+    const { calls, transactions } = sharesOf(this.#connections.size, maxInFlight);
+    this.#transactions = pLimit(transactions);
     const connect = (): Promise<pg.PoolClient> => this.#connections.connect();
     this.db = new Kysely<LedgerViews>({ dialect: new PostgresDialect({ pool: kyselyPool(connect) }) }).withSchema(
       "ledger",
@@ -80,8 +81,9 @@ export class Ledger extends Books {
     this.#announcer = new Announcer(connect, tenantId);
     this.#listener = new Listener(connect, tenantId);
     this.#coalescer = new Coalescer((operations, atomic) => this.#submit(operations, atomic), {
-      coalesce,
-      maxInFlight: atOnce,
+      coalesce: coalesce !== false,
+      maxOperations,
+      maxInFlight: calls,
     });
     this.#leases = new Leases((operations, lane) => this.#send(operations, { lane }));
     this.#writer = {
@@ -97,14 +99,15 @@ export class Ledger extends Books {
   /**
    * Sends operations in their order and answers each, in batches of 200 (atomic: 1,000 at most, as one). A refusal or an error of
    * one operation is its answer and stops no other. An answer lost on the way is asked for again by operation id, and then comes
-   * as `replayed`.
+   * as `replayed`. `signal` and `timeoutMs` end the wait, not what was sent.
    * @throws {LedgerError} LG009, LG012; LG008 where `atomic` and one was refused or failed; `retryable` ones when patience ended:
-   *   ask again with the same operation ids.
+   *   ask again with the same operation ids (`detail.operation_ids`); 57014 where the wait ended before anything was sent; 08007 where
+   *   it ended later.
    */
   async apply(operations: readonly Operation[], options: ApplyOptions = {}): Promise<Answer[]> {
-    const { atomic = false } = parse(applyOptions, options, "options");
+    const checked = parse(applyOptions, options, "options");
     parse(anyOperations, operations, "operations");
-    return this.#send(operations, { atomic });
+    return this.#send(operations, checked);
   }
 
   /** Opens a pool; budgets are totals by channel, a channel left out is only observed. Opening the same one again finds it. */
@@ -181,7 +184,8 @@ export class Ledger extends Books {
     this.#refuseInside("close inside withTransaction, which it would wait for");
     this.#ending.abort();
     this.#leases.stop();
-    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+    do await Promise.allSettled([...this.#underWay, this.#coalescer.idle()]);
+    while (this.#underWay.size > 0);
     await Promise.all([this.#announcer.flush(), this.#caller.flush()]);
     await this.#listener.close();
     await this.#connections.end();
@@ -192,35 +196,48 @@ export class Ledger extends Books {
     return { caller: this.#caller, connections: this.#connections, writer: this.#writer, track };
   }
 
-  async #send(operations: readonly Operation[], options: ApplyOptions & { lane?: string } = {}): Promise<Answer[]> {
+  async #send(operations: readonly Operation[], options: SendOptions = {}): Promise<Answer[]> {
     const { atomic = false, lane } = options;
     if (atomic && operations.length > ATOMIC_MOST) {
       const rule = `an atomic call takes at most ${ATOMIC_MOST} operations`;
       throw new LedgerError("LG001", `${rule}`, { detail: { path: "", rule } });
     }
-    // As they are now: what the caller changes later must not change what is sent again.
-    const canonical = operations.map(asSent);
-    const size = atomic ? ATOMIC_MOST : BATCH;
-    const parts: Operation[][] = [];
-    for (let from = 0; from < canonical.length; from += size) parts.push(canonical.slice(from, from + size));
-    // Queued together, so that nobody comes in between; the first that fails stops those behind it.
-    const series = parts.length > 1 ? new Series() : undefined;
-    const answered = await Promise.all(parts.map((part) => this.#request(part, { atomic, lane, series })));
+    const sent = operations.map(outgoing);
+    this.#refuseOwn(sent, lane);
+    const most = atomic ? ATOMIC_MOST : this.#maxOperations;
+    if (sent.length > most || isImpatient(options)) return this.#sendParts(sent, most, options);
+    return sent.length === 0 ? [] : this.#request(sent, { atomic, lane });
+  }
+
+  /** Queued together, so that nobody comes in between; the first that fails stops those behind it. */
+  async #sendParts(sent: readonly Outgoing[], most: number, options: SendOptions): Promise<Answer[]> {
+    const { atomic = false, lane } = options;
+    const series = new Series();
+    const parts: Outgoing[][] = [];
+    for (let from = 0; from < sent.length; from += most) parts.push(sent.slice(from, from + most));
+    const ask = (): Promise<Answer[][]> =>
+      Promise.all(parts.map((part) => this.#request(part, { atomic, lane, series })));
+    const answered = await whileWanted(ask, options, (given) => {
+      const error = unanswered(series.isSent, given, idsOf(sent));
+      this.#coalescer.withdraw(series, error);
+      return error;
+    });
     return answered.flat().map((answer, position) => ({ ...answer, position }));
   }
 
-  #request(operations: readonly Operation[], options: RequestOptions): Promise<Answer[]> {
-    const inside = this.#inside.getStore();
-    if (inside && [...operations.flatMap(lanesOf), options.lane ?? ""].some((lane) => inside.has(lane))) {
-      this.#refuseInside(
-        "this pool is the transaction's: write through the ledger that withTransaction gives to the work",
-      );
+  async #request(sent: readonly Outgoing[], options: RequestOptions): Promise<Answer[]> {
+    try {
+      return await this.#coalescer.request(sent, options);
+    } catch (error) {
+      throw withOperations(error, idsOf(sent));
     }
-    const ids = operations.map(({ operation_id }) => operation_id);
-    return this.#track(
-      this.#coalescer.request(operations, options).catch((error: unknown): never => {
-        throw withOperations(error, ids);
-      }),
+  }
+
+  #refuseOwn(sent: readonly Outgoing[], lane: string | undefined): void {
+    const inside = this.#inside.getStore();
+    if (!inside || ![...sent.flatMap(lanesOf), lane ?? ""].some((name) => inside.has(name))) return;
+    this.#refuseInside(
+      "this pool is the transaction's: write through the ledger that withTransaction gives to the work",
     );
   }
 
@@ -229,8 +246,9 @@ export class Ledger extends Books {
     if (this.#inside.getStore()) throw new LedgerError("LG001", rule, { detail: { path: "", rule } });
   }
 
-  async #submit(operations: readonly Operation[], atomic: boolean): Promise<Answer[]> {
-    const answers = await this.#caller.call((client) => submit(client, this.tenantId, operations, atomic));
+  async #submit(operations: readonly Outgoing[], atomic: boolean): Promise<Answer[]> {
+    const batch = batchText(operations.map(({ text }) => text));
+    const answers = await this.#caller.call((client) => submit(client, this.tenantId, batch, atomic));
     this.#calls += 1;
     this.#operations += operations.length;
     if (answers.some(({ result }) => result.seq)) this.#announcer.note();

@@ -1,9 +1,10 @@
 /** Opening a budget. */
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { z } from "zod";
 import { BudgetPool } from "./budget-pool.js";
 import { LedgerError } from "./errors.js";
-import { anyKeys } from "./operation-keys.js";
+import { newId } from "./ids.js";
+import { anyKeys, waitOf } from "./operation-keys.js";
 import type { Budget, Operation } from "./protocol.js";
 import * as schemas from "./schemas.js";
 import { sendDone, type Writer } from "./writer.js";
@@ -17,7 +18,7 @@ export type OpenPoolOptions = z.input<typeof schemas.openPoolOptions>;
  */
 export async function openPool(writer: Writer, budget: Budget, options: OpenPoolOptions = {}): Promise<BudgetPool> {
   const {
-    poolId = randomUUID(),
+    poolId = newId(),
     parentPoolId,
     run,
     deadlineMs,
@@ -42,7 +43,7 @@ export async function openPool(writer: Writer, budget: Budget, options: OpenPool
     unknown_usd: unknownUsd,
     token_charge: tokenCharge,
   } as Operation;
-  await sendDone(writer, operation).catch((error: unknown): never => {
+  await sendDone(writer, operation, waitOf(any)).catch((error: unknown): never => {
     throw error instanceof LedgerError && error.code === "LG005" ? standsOtherwise(poolId, error) : error;
   });
   return new BudgetPool(writer, poolId);

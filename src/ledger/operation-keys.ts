@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type * as schemas from "./schemas.js";
 import { lineSpend } from "./spend.js";
+import type { WaitOptions } from "./waiting.js";
 
 /** What every write may carry. */
 export type PlainOptions = z.output<typeof schemas.plainOptions>;
@@ -12,6 +13,11 @@ export type CallOptions = z.output<typeof schemas.callOptions>;
 /** The keys that every operation may carry. */
 export function anyKeys({ effectiveAt, tags }: PlainOptions): Record<string, unknown> {
   return { effective_at: effectiveAt, tags };
+}
+
+/** How long to wait for its answer, which is nothing of the operation. */
+export function waitOf({ signal, timeoutMs }: PlainOptions): WaitOptions {
+  return { signal, timeoutMs };
 }
 
 /** What every operation may carry, apart from the keys of a call. */

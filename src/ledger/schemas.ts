@@ -1,8 +1,11 @@
 /** What callers of the typed surface may pass, checked before anything is sent: which field, which rule. */
 import { z } from "zod";
-import { canonicalDecimal } from "./amounts.js";
+import { amount, dollars, notNegative } from "./amount-schemas.js";
 import { LedgerError } from "./errors.js";
 import { firstIn, inWords } from "./in-words.js";
+import { LONGEST_TIMER_MS } from "./leases.js";
+
+export { dollars, notNegative };
 
 /** Text of 1 to 200 characters, as the database's own rule for ids. */
 export const id = z
@@ -10,26 +13,6 @@ export const id = z
   .min(1)
   .max(200)
   .refine((text) => !/\p{Cc}/u.test(text), "must have no control characters");
-
-const AMOUNT = "must be a number or a decimal text";
-
-const amount = z
-  .union([z.string(), z.number(), z.bigint()], {
-    error: ({ input }) => (input === undefined ? `is required: it ${AMOUNT}` : AMOUNT),
-  })
-  .refine((value) => /^-?\d+(?:\.\d+)?$/.test(String(canonicalDecimal(value))), AMOUNT);
-
-/** An amount that is 0 or more. */
-export const notNegative = amount.refine(
-  (value) => !String(canonicalDecimal(value)).startsWith("-"),
-  "must not be negative",
-);
-
-/** Dollars as the ledger books them (kind `money` of the database's rules). */
-export const dollars = notNegative.refine(
-  (value) => /^\d{1,15}(?:\.\d{1,12})?$/.test(String(canonicalDecimal(value))),
-  "must be below 10^15 with at most 12 decimals",
-);
 
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, "must be of the form sha256:<64 hex digits, in lower case>");
 
@@ -101,8 +84,16 @@ const call = { provider: id.optional(), model: id.optional(), provider_request_i
 
 const line = z.strictObject({ ...call, ...spendFields });
 
+const signal = z
+  .custom<AbortSignal>((value) => value instanceof AbortSignal, { error: "must be an AbortSignal" })
+  .optional();
+
+/** How long to wait for an answer. */
+const wait = { signal, timeoutMs: milliseconds.max(LONGEST_TIMER_MS).optional() };
+
 /** What every write may carry. */
 const any = {
+  ...wait,
   operationId: id.optional(),
   effectiveAt: z.union([z.date(), z.string()]).optional(),
   tags: tags.optional(),
@@ -148,7 +139,15 @@ export const ledgerOptions = z
       .optional(),
     tenantId: id,
     readOnly: z.boolean().optional(),
-    coalesce: z.boolean().optional(),
+    coalesce: z
+      .union([
+        z.boolean(),
+        z.strictObject({
+          maxInFlight: z.number().int().min(1).max(64).optional(),
+          maxOperations: z.number().int().min(1).max(1_000).optional(),
+        }),
+      ])
+      .optional(),
   })
   .refine(({ pool, readOnly }) => pool === undefined || readOnly !== true, {
     path: ["readOnly"],
@@ -159,10 +158,8 @@ export const ledgerOptions = z
     error: "is given beside connectionString: give one of them",
   });
 
-const signal = z.custom((value) => value instanceof AbortSignal, { error: "must be an AbortSignal" }).optional();
-
 /** Options of `apply`. */
-export const applyOptions = z.strictObject({ atomic: z.boolean().optional() });
+export const applyOptions = z.strictObject({ ...wait, atomic: z.boolean().optional() });
 
 /** Operations, as far as they must be to be sent. */
 export const operations = z.array(z.record(z.string(), z.unknown()));
@@ -257,6 +254,8 @@ export const callOptions = z.strictObject({ ...any, ...attribution });
 /** Options of what needs none of its own. */
 export const plainOptions = z.strictObject(any);
 
+const IN_WORDS = { error: inWords };
+
 /**
  * The value, checked.
  * @throws {LedgerError} LG001 with `path` (below `what`) and `rule`.
@@ -266,7 +265,7 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, what: stri
   if (typeof value === "object" && value !== null && Object.hasOwn(value, "__proto__")) {
     throw refused([what, "__proto__"].join("."), "cannot be the name of a key");
   }
-  const parsed = schema.safeParse(value, { error: inWords });
+  const parsed = schema.safeParse(value, IN_WORDS);
   if (parsed.success) return parsed.data;
   const { path, rule } = firstIn(parsed.error.issues);
   throw refused([what, ...path].join("."), rule);

@@ -11,21 +11,22 @@ import { SpendFold } from "./spend-fold.js";
  * @throws {LedgerError} LG001 where a field is malformed, or iterations are left out and have no default.
  */
 export function operationSpend(given: Spend, defaults: { readonly iterations?: 0 } = {}): Record<string, unknown> {
-  const { iterations = defaults.iterations, ...spend } = parse(schema, given, "spend");
+  const spend = parse(schema, given, "spend");
+  const { iterations = defaults.iterations, input_tokens, output_tokens } = spend;
   if (iterations === undefined) {
     throw new LedgerError("LG001", "spend.iterations: is required: how many rounds the child took", {
       detail: { path: "spend.iterations", rule: "is required" },
     });
   }
-  const tokensKnown = spend.input_tokens !== undefined && spend.output_tokens !== undefined;
-  return {
-    ...Object.fromEntries(Object.entries(spend).filter(([, value]) => value !== undefined)),
+  const sent: Record<string, unknown> = {
+    ...spend,
     iterations,
-    input_tokens: spend.input_tokens ?? 0,
-    output_tokens: spend.output_tokens ?? 0,
-    ...(!tokensKnown && { tokens_known: false }),
-    ...(spend.usd === undefined && { usd_known: false }),
+    input_tokens: input_tokens ?? 0,
+    output_tokens: output_tokens ?? 0,
   };
+  if (input_tokens === undefined || output_tokens === undefined) sent.tokens_known = false;
+  if (spend.usd === undefined) sent.usd_known = false;
+  return sent;
 }
 
 /** The same for one line of a settlement, whose iterations may be left to the sum. */

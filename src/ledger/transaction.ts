@@ -4,13 +4,14 @@ import type pg from "pg";
 import type { LedgerViews } from "../database/schema.generated.js";
 import { BudgetPool } from "./budget-pool.js";
 import { apply, begin, commit, lockPools, rollback, takeOver } from "./call.js";
-import { asSent } from "./canonical.js";
+import { asText, batchText } from "./canonical.js";
 import { type Connections, kyselyPool } from "./connection.js";
-import { kindOf, LedgerError, ledgerError, RESOLUTION_UNKNOWN, sqlState } from "./errors.js";
+import { idsOf, kindOf, LedgerError, ledgerError, RESOLUTION_UNKNOWN, sqlState, unanswered } from "./errors.js";
 import { lend } from "./lending.js";
 import { type OpenPoolOptions, openPool } from "./open-pool.js";
 import type { Answer, Budget, Operation } from "./protocol.js";
 import { type Patience, type RetryCounts, retrying } from "./retry.js";
+import { whileWanted } from "./waiting.js";
 import type { ApplyOptions, Writer } from "./writer.js";
 
 /** A ledger on one connection. Nothing is retried, coalesced or renewed here: the transaction is the caller's. */
@@ -32,8 +33,15 @@ export function on(client: pg.ClientBase, tenantId: string): TransactionLedger {
     reading().catch((error: unknown): never => {
       throw ledgerError(error);
     });
-  const send = async (operations: readonly Operation[], { atomic = false }: ApplyOptions = {}): Promise<Answer[]> =>
-    read(() => apply(client, tenantId, operations.map(asSent), atomic));
+  const send = async (operations: readonly Operation[], options: ApplyOptions = {}): Promise<Answer[]> => {
+    const text = batchText(operations.map(asText));
+    let isSent = false;
+    const ask = (): Promise<Answer[]> => {
+      isSent = true;
+      return read(() => apply(client, tenantId, text, options.atomic ?? false));
+    };
+    return whileWanted(ask, options, (given) => unanswered(isSent, given, idsOf(operations)));
+  };
   const writer: Writer = { tenantId, db, send, read, ask: (asking) => read(() => asking(client)) };
   return {
     tenantId,

@@ -4,11 +4,17 @@ import type { LedgerViews } from "../database/schema.generated.js";
 import type { Queryable } from "./call.js";
 import { errorOf, LedgerError } from "./errors.js";
 import type { Answer, Operation } from "./protocol.js";
+import type { WaitOptions } from "./waiting.js";
 
-/** How to send a batch. */
-export interface ApplyOptions {
+/** How to send a batch, and how long to wait for its answers. */
+export interface ApplyOptions extends WaitOptions {
   /** All or nothing: the first refusal or error raises LG008. */
-  readonly atomic?: boolean;
+  readonly atomic?: boolean | undefined;
+}
+
+/** The same for operations that do not name their pool themselves. */
+export interface SendOptions extends ApplyOptions {
+  readonly lane?: string | undefined;
 }
 
 /** Writes for one tenant, and reads its views. */
@@ -16,8 +22,7 @@ export interface Writer {
   readonly tenantId: string;
   /** The views of schema `ledger` by their bare names. */
   readonly db: Kysely<LedgerViews>;
-  /** Sends a batch; `lane` names the pool of operations that do not name it themselves. */
-  send(operations: readonly Operation[], options?: ApplyOptions & { lane?: string }): Promise<Answer[]>;
+  send(operations: readonly Operation[], options?: SendOptions): Promise<Answer[]>;
   /** Runs a read of `db`, again where that can help; its errors are the ledger's. */
   read<T>(read: () => Promise<T>): Promise<T>;
   /** Runs a call that reads, on a connection, again where that can help; its errors are the ledger's. */
@@ -37,8 +42,8 @@ export interface Hold {
  * Sends one operation that can only be done or be wrong.
  * @throws {LedgerError} where the answer is an error; the refusal's code where it is refused all the same.
  */
-export async function sendDone(writer: Writer, operation: Operation, lane?: string): Promise<Answer> {
-  const answer = await sendOne(writer, operation, lane);
+export async function sendDone(writer: Writer, operation: Operation, options: SendOptions = {}): Promise<Answer> {
+  const answer = await sendOne(writer, operation, options);
   const { code, result } = answer;
   if (code === null) return answer;
   const { operation_id } = operation;
@@ -52,8 +57,8 @@ export async function sendDone(writer: Writer, operation: Operation, lane?: stri
  * Sends one operation and answers it, a refusal included.
  * @throws {LedgerError} where the answer is an error.
  */
-export async function sendOne(writer: Writer, operation: Operation, lane?: string): Promise<Answer> {
-  const [answer] = await writer.send([operation], lane === undefined ? {} : { lane });
+export async function sendOne(writer: Writer, operation: Operation, options: SendOptions = {}): Promise<Answer> {
+  const [answer] = await writer.send([operation], options);
   if (!answer) throw new Error(`no answer to ${operation.operation_id}`);
   if (answer.status === "error") throw errorOf(answer, operation.operation_id);
   return answer;

@@ -16,7 +16,7 @@ import { PATIENCE_MS, STRESS } from "./stress.js";
 
 const WORKERS = 8;
 const POOLS_PER_WORKER = 8;
-const ROUNDS = 5 * STRESS;
+const ROUNDS = 3 * STRESS;
 
 /** The operations of one round on one pool; the child's id is the one the ledger derives. */
 const ROUND: readonly ((poolId: string, round: number) => Operation)[] = [

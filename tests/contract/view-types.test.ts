@@ -6,6 +6,7 @@ import { createTestDatabase, type TestDatabase } from "../setup/database.js";
 import { Books } from "../sql/books.js";
 import { correct, meter, openPool, openRun, settle, spawn } from "../sql/builders.js";
 import { playHistory } from "../sql/history.js";
+import { archive } from "../sql/retention.js";
 import { ledgerScenarios } from "../vectors/scenarios.js";
 import { createSqlEngine } from "../vectors/sql-engine.js";
 import { runScenario } from "../vectors/steps.js";
@@ -18,7 +19,9 @@ beforeAll(async () => {
   database = await createTestDatabase();
   client = await database.connect();
   for (const scenario of ledgerScenarios()) await runScenario(scenario, await createSqlEngine(client, "submit"));
-  await playHistory(await Books.open(client));
+  const books = await Books.open(client);
+  await playHistory(books);
+  await archive(books, "run-a");
   await playOddities(await Books.open(client));
 });
 

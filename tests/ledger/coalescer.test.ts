@@ -4,30 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Coalescer, Series } from "../../src/ledger/coalescer.js";
 import { LedgerError } from "../../src/ledger/errors.js";
-import type { Answer, Operation } from "../../src/ledger/protocol.js";
-
-const meter = (pool: string, id: string): Operation => ({ op: "meter", operation_id: id, pool_id: pool });
-
-/** Answers that name what they answer. */
-const answersTo = (operations: readonly Operation[]): Answer[] =>
-  operations.map(({ operation_id }, position) => ({
-    position,
-    status: "ok",
-    code: null,
-    result: { node_id: operation_id },
-  }));
-
-/** A wire on which every call waits until it is let through. */
-function gated() {
-  const calls: { operations: readonly Operation[]; atomic: boolean; let: (error?: unknown) => void }[] = [];
-  const send = (operations: readonly Operation[], atomic: boolean): Promise<Answer[]> =>
-    new Promise((resolve, reject) => {
-      const pass = (error?: unknown): void => (error === undefined ? resolve(answersTo(operations)) : reject(error));
-      calls.push({ operations, atomic, let: pass });
-    });
-  const sent = (): string[][] => calls.map(({ operations }) => operations.map(({ operation_id }) => operation_id));
-  return { calls, send, sent };
-}
+import { answersTo, gated, meter } from "./gated.js";
 
 describe("the coalescer", () => {
   it("sends what queued while a call on the pool was in flight in the next one, each answer to its caller", async () => {

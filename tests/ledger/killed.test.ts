@@ -15,7 +15,7 @@ import { POOLS, WORK } from "./workload.js";
 
 const PROGRAM = fileURLToPath(new URL("workload.ts", import.meta.url));
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const SEEDS = [1, 2, 3, 4, 5];
+const SEEDS = [1, 2, 3];
 /** Per seed, until it is let run to its end. */
 const KILLS = 2;
 /** Programs at a time. */
@@ -72,7 +72,7 @@ async function books({ id }: Tenant): Promise<unknown> {
   };
 }
 
-it("killed at 10 random moments and started again, it ends with the rows of a run that was never killed", async () => {
+it("killed at 6 random moments and started again, it ends with the rows of a run that was never killed", async () => {
   const undisturbed = await tenants.tenant();
   expect(await start(undisturbed, "work").ended).toMatchObject({ done: true, complaint: "" });
   const expected = await books(undisturbed);

@@ -15,6 +15,7 @@ export function correct(context: Context, operation: Json): Record<string, unkno
   const reachable = state.operations.get(operation.of as string)?.events ?? [];
   const event = state.events[reachable[0] ?? -1];
   require(reachable.length === 1 && event !== undefined, "LG001");
+  require(operation.pool_id === undefined || operation.pool_id === event.poolId, "LG001");
   const pool = poolOf(state, event.poolId);
   const charge = chargeFor(readSpend(operation.spend), pool.tokenCharge, event.declared);
   const difference = change(event.charge.movements, charge.movements);

@@ -127,6 +127,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   deliver: { "pool_id!": identifier },
   correct: {
     "of!": identifier,
+    pool_id: identifier,
     "spend!": readSpend,
     "reason!": text,
     tool_calls: listOf(tool),

@@ -14,7 +14,7 @@ import { answerFacts, modelBalances, modelFacts, sqlBalances, sqlFacts } from ".
 import { type History, histories } from "./commands.js";
 import { type Call, play } from "./play.js";
 
-const RUNS = Number(process.env.HISTORY_RUNS ?? 40);
+const RUNS = Number(process.env.HISTORY_RUNS ?? 25);
 const SEED = process.env.HISTORY_SEED;
 const LONGEST = 120;
 /** When to stop looking for a shorter history that fails; the one found so far is reported. */

@@ -17,7 +17,7 @@ import { type Provider, startProvider } from "./kill/provider.js";
 import { VARIANTS, variantOf } from "./kill/variants.js";
 import { BEST, madeOf, ROOT } from "./kill/work.js";
 
-const KILLS = Number(process.env.KILLS ?? 20);
+const KILLS = Number(process.env.KILLS ?? 12);
 const SEED = Number(process.env.SEED ?? 20261122);
 /** Per run, where it does not end before. */
 const KILLS_PER_RUN = 4;

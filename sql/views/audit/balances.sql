@@ -22,27 +22,10 @@ from (
   join ledger_private.pools p on p.tenant_id = c.tenant_id and p.pool_id = c.pool_id
   left join (
     select
-      j.tenant_id, j.pool_id, m.channel, sum(m.funded) as funded, sum(m.held) as held, sum(m.spent) as spent,
+      m.tenant_id, m.pool_id, m.channel, sum(m.funded) as funded, sum(m.held) as held, sum(m.spent) as spent,
       sum(m.uncertain) as uncertain, sum(m.unknown) as unknown, sum(m.seals) as seals, sum(m.remainder) as remainder
-    from ledger_private.journal j
-    cross join lateral (
-      select
-        'tokens' as channel, j.tokens_funded as funded, j.tokens_held as held, j.tokens_spent as spent,
-        j.tokens_uncertain as uncertain, j.tokens_unknown as unknown, 0 as seals, 0::numeric as remainder
-      union all
-      select
-        'iterations', j.iterations_funded, j.iterations_held, j.iterations_spent, j.iterations_uncertain, j.iterations_unknown, 0, 0
-      union all
-      select
-        'usd', j.usd_funded, j.usd_held, coalesce(j.usd_spent, 0) + coalesce(j.usd_remainder, 0),
-        coalesce(j.usd_uncertain, 0) + coalesce(j.usd_remainder, 0), j.usd_unknown, j.usd_seals, j.usd_remainder
-      union all
-      select
-        r.key, (r.value -> 'funded')::numeric, (r.value -> 'held')::numeric, (r.value -> 'spent')::numeric,
-        (r.value -> 'uncertain')::numeric, (r.value -> 'unknown')::integer, 0, 0
-      from jsonb_each(j.resource_moves) r
-    ) m
-    group by j.tenant_id, j.pool_id, m.channel
+    from ledger_private.moves m
+    group by m.tenant_id, m.pool_id, m.channel
   ) s on s.tenant_id = c.tenant_id and s.pool_id = c.pool_id and s.channel = c.channel
 ) b
 where b.balance <> b.journal;

@@ -28,7 +28,7 @@ from (
   where p.parent_pool_id is not null
   union all
   select j.tenant_id, j.pool_id, j.node_id, m.channel, null, null, null, null, null, m.spent
-  from ledger_private.journal j
+  from ledger_private.history j
   cross join lateral (
     select 'tokens' as channel, coalesce(j.tokens_spent, 0) as spent
     union all select 'iterations', coalesce(j.iterations_spent, 0)

@@ -11,7 +11,7 @@ from (
   select j.tenant_id, c.payer_pool_id as pool_id, j.pool_id as source_pool_id, j.seq as source_seq, m.channel, 0 as rows, 0 as drawn, m.spent
   from ledger_private.channels c
   cross join lateral (
-    select k.* from ledger_private.journal k where k.tenant_id = c.tenant_id and k.pool_id = c.pool_id
+    select k.* from ledger_private.history k where k.tenant_id = c.tenant_id and k.pool_id = c.pool_id
     offset 0
   ) j
   cross join lateral (
@@ -25,7 +25,7 @@ from (
   where c.payer_pool_id <> c.pool_id and m.channel = c.channel and (j.source_pool_id is null or b.payer_pool_id = b.pool_id)
   union all
   select j.tenant_id, j.pool_id, j.source_pool_id, j.source_seq, m.channel, 1, m.spent, 0
-  from ledger_private.journal j
+  from ledger_private.history j
   cross join lateral (
     select 'usd' as channel, coalesce(j.usd_spent, 0) as spent
     union all select r.key, coalesce((r.value -> 'spent')::numeric, 0) from jsonb_each(j.resource_moves) r

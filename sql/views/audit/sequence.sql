@@ -11,7 +11,7 @@ select
 from (
   select h.tenant_id, h.pool_id, h.seq as head, null::bigint as seq from ledger_private.pool_heads h
   union all
-  select j.tenant_id, j.pool_id, null, j.seq from ledger_private.journal j
+  select j.tenant_id, j.pool_id, null, j.seq from ledger_private.history j
 ) x
 group by x.tenant_id, x.pool_id
 having (max(x.head), max(x.head), 1) is distinct from (count(x.seq), max(x.seq), min(x.seq));

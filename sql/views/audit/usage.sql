@@ -5,7 +5,7 @@ as
 select
   j.tenant_id, j.pool_id, 'usage-differs-from-posting' as rule,
   jsonb_build_object('seq', j.seq, 'kind', j.kind) as detail
-from ledger_private.journal j
+from ledger_private.history j
 where j.source_pool_id is null and j.kind in ('metered', 'settled', 'cancelled', 'expired', 'corrected')
   and (
     coalesce(j.charged_tokens, 0) <> coalesce(j.tokens_spent, 0) or coalesce(j.iterations, 0) <> coalesce(j.iterations_spent, 0)
@@ -14,12 +14,12 @@ where j.source_pool_id is null and j.kind in ('metered', 'settled', 'cancelled',
   )
 union all
 select j.tenant_id, j.pool_id, 'drawn-row-spends', jsonb_build_object('seq', j.seq)
-from ledger_private.journal j
+from ledger_private.history j
 where j.kind = 'drawn' and j.iterations is not null
 union all
 select l.tenant_id, l.pool_id, 'difference-of-no-correction', jsonb_build_object('seq', l.seq, 'line', l.line)
-from ledger_private.usage_lines l
-join ledger_private.journal j on j.tenant_id = l.tenant_id and j.pool_id = l.pool_id and j.seq = l.seq
+from ledger_private.usage_history l
+join ledger_private.history j on j.tenant_id = l.tenant_id and j.pool_id = l.pool_id and j.seq = l.seq
 where l.correction and j.kind <> 'corrected'
 union all
 select t.tenant_id, null, 'frozen-pools-miscounted', jsonb_build_object('counted', t.frozen_pools, 'frozen', coalesce(p.frozen, 0))

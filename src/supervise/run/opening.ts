@@ -2,8 +2,9 @@
  * Opening a run, once. Whoever starts it opens its pool under an operation id of its own, so that of two that start the same run
  * exactly one does; the other gets LG011. A resume goes on with the pool that is there, after comparing what it was opened with.
  */
-import { randomUUID } from "node:crypto";
+
 import { LedgerError } from "../../ledger/errors.js";
+import { newId } from "../../ledger/ids.js";
 import type { Ledger } from "../../ledger/ledger.js";
 import { differences } from "./identity.js";
 import type { CheckedRun } from "./run-options.js";
@@ -52,7 +53,7 @@ export async function startRun(ledger: Ledger, asked: CheckedRun): Promise<Found
   ) as { label: string };
   await ledger.openPool(budget, {
     poolId: runId,
-    operationId: `start:${randomUUID()}`,
+    operationId: `start:${newId()}`,
     run,
     maxDepth,
     parentPoolId,

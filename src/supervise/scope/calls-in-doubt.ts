@@ -2,8 +2,9 @@
  * Model calls that nobody answers for: their process ended between the announcement and the meter. The provider may have billed them,
  * so each is booked, as an estimate: its stated ceiling, else the dearest call that its driver is known to have made, else unknown.
  */
-import { randomUUID } from "node:crypto";
+
 import { errorOf } from "../../ledger/errors.js";
+import { newId } from "../../ledger/ids.js";
 import type { Ledger } from "../../ledger/ledger.js";
 import type { Answer, Operation } from "../../ledger/protocol.js";
 import { dollars } from "../../ledger/schemas.js";
@@ -37,7 +38,7 @@ export async function bookCallsInDoubt(booking: Booking, whose: Whose = "ended-o
 export async function expire(booking: Booking, poolId: string): Promise<void> {
   const { ledger } = booking;
   const lost = await lostCalls(booking, "lapsed");
-  const operation = { op: "expire", operation_id: randomUUID(), pool_id: poolId };
+  const operation = { op: "expire", operation_id: newId(), pool_id: poolId };
   const answers = await ledger.apply([...lost.map((call) => call.operation), operation]);
   const answer = answers.pop();
   if (answer?.status === "error") throw errorOf(answer, operation.operation_id);

@@ -1,6 +1,7 @@
 /** Settlements of one pool, each exactly once: the ledger hands out places, and what it handed out is read until it was told. */
-import { randomUUID } from "node:crypto";
+
 import { errorOf, LedgerError } from "../../ledger/errors.js";
+import { newId } from "../../ledger/ids.js";
 import type { Ledger } from "../../ledger/ledger.js";
 import type { Settled } from "../settled.js";
 import { doneOf, downReasonOf, endOf, handleOf, infraOf, spentOf } from "./reading.js";
@@ -41,7 +42,7 @@ export class Delivery {
     const again = this.#unanswered.shift();
     const handed = again === undefined ? undefined : await this.#ask(again);
     // Asked then, the ledger may have had none; it may have one now.
-    return handed ?? this.#ask(randomUUID());
+    return handed ?? this.#ask(newId());
   }
 
   async #ask(operationId: string): Promise<Handed | undefined> {

@@ -1,6 +1,7 @@
 /** The children of one scope that are at work in this process: begun, told to stop, and their ends booked. */
-import { randomUUID } from "node:crypto";
+
 import type { Ticket } from "../../ledger/budget-pool.js";
+import { newId } from "../../ledger/ids.js";
 import type { Progress } from "../scope.js";
 import type { Handle } from "../settled.js";
 import { book, type Ending } from "./ending.js";
@@ -71,7 +72,7 @@ export class LiveChildren {
     const controller = new AbortController();
     if (aborted.aborted) controller.abort(aborted.reason);
     const work = make(controller.signal);
-    const child: LiveChild = { ticket, handle, work, controller, operationId: randomUUID(), gone: Promise.resolve() };
+    const child: LiveChild = { ticket, handle, work, controller, operationId: newId(), gone: Promise.resolve() };
     this.#live.set(handle.nodeId, child);
     return new Promise((begun) => {
       child.gone = work.run(begun).then(

@@ -1,6 +1,8 @@
 /** A driver's own model calls: announced before the provider can bill, booked after, and told to the hooks. */
-import { createHash, randomUUID } from "node:crypto";
+
+import { createHash } from "node:crypto";
 import { errorOf, LedgerError } from "../../ledger/errors.js";
+import { newId } from "../../ledger/ids.js";
 import type { Spend } from "../../ledger/protocol.js";
 import { operationSpend } from "../../ledger/spend.js";
 import type { Metered, TurnDetail } from "../scope.js";
@@ -52,7 +54,7 @@ function turnId(poolId: string, seq: number | string | null): string {
 
 async function observe({ ledger }: RunContext, poolId: string, spend: Spend, detail: TurnDetail): Promise<Booked> {
   const { kind, driver, turn, toolCalls, provider, model, providerRequestId, inferenceFailed, call } = detail;
-  const operationId = call ?? randomUUID();
+  const operationId = call ?? newId();
   try {
     const { seq } = await ledger.pool(poolId).observe(spend, {
       operationId,

@@ -7,10 +7,20 @@ export interface Rule {
   readonly removal: string;
 }
 
+/** Rules that a CHECK asks a function for are lines of it: `when … then '<name>'`. */
 const RULES = `
-  select c.conname as name, format('alter table %s drop constraint %I cascade', c.conrelid::regclass, c.conname) as removal
+  select r.name, format(
+    'do $do$ begin execute regexp_replace(pg_get_functiondef(%L::regprocedure), %L, %L); end $do$',
+    p.oid::regprocedure, 'when (?:(?!\\mwhen\\M).)* then ''' || r.name || '''', 'when false then ''' || r.name || ''''
+  ) as removal
+  from pg_proc p
+  cross join lateral (select m[1] as name from regexp_matches(p.prosrc, 'then ''([a-z0-9_]+)''', 'g') m) r
+  where p.pronamespace = 'ledger_private'::regnamespace and p.proname like 'sound\\_%'
+  union all
+  select c.conname, format('alter table %s drop constraint %I cascade', c.conrelid::regclass, c.conname)
   from pg_constraint c
   where c.connamespace = 'ledger_private'::regnamespace and c.conrelid <> 0 and c.contype in ('p', 'u', 'c', 'f', 'x')
+    and not (c.contype = 'c' and pg_get_constraintdef(c.oid) ~ 'ledger_private.sound_')
   union all
   select i.indexrelid::regclass::text, format('drop index %s', i.indexrelid::regclass)
   from pg_index i
@@ -26,8 +36,13 @@ const RULES = `
 /** Every CHECK, key, unique index and trigger, by name. */
 export async function rulesOf(client: pg.ClientBase): Promise<Map<string, Rule>> {
   const { rows } = await client.query<Rule>(RULES);
-  const named = rows.map(({ name, removal }) => ({ name: name.replace("ledger_private.", ""), removal }));
-  return new Map(named.map((rule) => [rule.name, rule]));
+  const rules = new Map<string, Rule>();
+  for (const row of rows) {
+    const name = row.name.replace("ledger_private.", "");
+    const also = rules.get(name);
+    rules.set(name, { name, removal: also ? `${also.removal}; ${row.removal}` : row.removal });
+  }
+  return rules;
 }
 
 /** A column of a table. */

@@ -2,6 +2,7 @@
 import type pg from "pg";
 import { Books, type Operation } from "../books.js";
 import { correct, meter, openPool, openRun, settle, settleDriver, spawn, spawnDriver } from "../builders.js";
+import { archive } from "../retention.js";
 
 const OPERATIONS: readonly Operation[] = [
   openPool("top", { tokens: 1000, iterations: 10, usd: "10", gpu_seconds: 60 }),
@@ -27,6 +28,10 @@ const OPERATIONS: readonly Operation[] = [
   { op: "deliver", pool_id: "driver" },
   settleDriver("driver"),
   spawn("run", "waiting", { tokens: 50, iterations: 1 }, { key: "k" }),
+  openRun("gone"),
+  spawn("gone", "spent", {}),
+  settle("spent", { input_tokens: 2 }, { lines: [{ model: "small", input_tokens: 2, usd: "0" }] }),
+  { op: "close_pool", pool_id: "gone" },
   spawn("run", "refused", { tokens: 9000, iterations: 1 }),
 ];
 
@@ -47,6 +52,7 @@ export async function makeFixture(client: pg.Client): Promise<string> {
   const plan = { op: "plan", pool_id: "run", experiment: "e", plan_ref: blob.rows[0]?.id };
   const [planned] = await books.apply([plan]);
   if (planned?.status !== "ok") throw new Error(`the fixture has no plan: ${JSON.stringify(planned)}`);
+  await archive(books, "gone");
   await client.query("insert into ledger_private.role_bindings (tenant_id, role_name) values ($1, 'somebody')", [
     books.tenantId,
   ]);

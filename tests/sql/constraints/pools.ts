@@ -33,8 +33,8 @@ const HEADS: readonly Breach[] = [
 ];
 
 const RUNS: readonly Breach[] = [
-  unique("runs_pkey", "a second run of the same id", copyOf("runs", "true", {})),
-  foreignKey("runs_pool_fkey", "a run without a pool", copyOf("runs", "true", { run_id: "nowhere" })),
+  unique("runs_pkey", "a second run of the same id", copyOf("runs", "run_id = 'run'", {})),
+  foreignKey("runs_pool_fkey", "a run without a pool", copyOf("runs", "run_id = 'run'", { run_id: "nowhere" })),
   check("runs_outcome_known", "an outcome nobody knows", run("outcome = 'expired'")),
   check("runs_arm_of_experiment", "an arm of no experiment", run("experiment = null, task = null, replicate = null")),
   check("runs_arm_of_experiment", "an experiment without an arm", run("arm = null")),

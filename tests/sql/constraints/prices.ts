@@ -59,7 +59,7 @@ const ATTEMPTS = [
     rule: "price_books_no_truncate",
     title: "empties the books",
     sql: "truncate ledger_private.price_books, ledger_private.prices, ledger_private.tenants cascade",
-    alsoBreaks: ["prices_no_truncate", "journal_no_truncate", "usage_lines_no_truncate"],
+    alsoBreaks: ["prices_no_truncate", "journal_no_truncate", "usage_lines_no_truncate", "archives_no_truncate"],
   },
 ];
 

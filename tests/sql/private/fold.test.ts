@@ -1,37 +1,11 @@
 /** A batch leaves the same rows, column by column, as its operations one call each. */
 import { describe, expect, it } from "vitest";
-import type { Books, Operation, Row } from "../books.js";
+import type { Operation } from "../books.js";
 import { meter, openPool, openRun, settle, settleDriver, spawn, spawnDriver, spend } from "../builders.js";
 import { useLedger } from "../ledger.js";
+import { rowsOf } from "../rows.js";
 
 const ledger = useLedger();
-
-const TABLES: Readonly<Record<string, string>> = {
-  pools: "pool_id",
-  pool_heads: "pool_id",
-  channels: "pool_id, channel",
-  nodes: "node_id",
-  runs: "run_id",
-  journal: "pool_id, seq",
-  usage_lines: "pool_id, seq, line",
-  operations: "operation_id",
-};
-
-/** Every row of the tenant's books; of an instant only whether it is there, unless it was given. */
-async function rowsOf(books: Books): Promise<Record<string, Row[]>> {
-  const tables: Record<string, Row[]> = {};
-  for (const [table, key] of Object.entries(TABLES)) {
-    const rows = await books.rows(`select * from ledger_private.${table} where tenant_id = $1 order by ${key}`);
-    tables[table] = rows.map(({ tenant_id: _tenant, ...row }) => {
-      const columns = Object.entries(row).map(([column, value]) => {
-        const isGiven = column === "effective_at" && (value as Date).getUTCFullYear() < 2025;
-        return [column, value instanceof Date && !isGiven ? "an instant" : value];
-      });
-      return Object.fromEntries(columns);
-    });
-  }
-  return tables;
-}
 
 const effective_at = "2024-05-06T07:08:09.123456Z";
 const tags = { team: "search", step: "plan" };
@@ -187,6 +161,7 @@ describe("a batch", () => {
     for (const operation of history) apart.push(...(await parts.apply([operation])));
     expect(together.map((answer) => ({ ...answer, position: 0 }))).toEqual(apart);
     expect(await rowsOf(whole)).toEqual(await rowsOf(parts));
+    expect(await whole.apply(history)).toEqual(await parts.apply(history));
   });
 
   it("of all of these, in one call", async () => {

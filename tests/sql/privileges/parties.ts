@@ -5,6 +5,7 @@ import { connect } from "../../../src/database/connect.js";
 import { createLoginRole, type TestDatabase } from "../../setup/database.js";
 import { Books } from "../books.js";
 import { playHistory } from "../history.js";
+import { archive } from "../retention.js";
 
 /** Names of the parties. `own` are bound to one tenant, the others to all, or to none. */
 export type PartyName =
@@ -31,7 +32,10 @@ export interface Parties {
 export async function makeParties(database: TestDatabase): Promise<Parties> {
   const client = await database.connect();
   const [own, foreign] = [await Books.open(client), await Books.open(client)];
-  for (const books of [own, foreign]) await playHistory(books);
+  for (const books of [own, foreign]) {
+    await playHistory(books);
+    await archive(books, "run-a");
+  }
   const tenantId = own.tenantId;
   const stranger = await makeStranger(database);
   const urls: Record<PartyName, string> = {

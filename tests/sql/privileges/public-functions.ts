@@ -17,6 +17,7 @@ const operation = `jsonb_build_object('operation_id', gen_random_uuid()) || '${M
 export const PUBLIC_CALLS: Readonly<Record<string, PublicCall>> = {
   apply: write(`select * from ledger.apply($1, jsonb_build_array(${operation}))`),
   apply_one: write(`select ledger.apply_one($1, ${operation})`),
+  apply_as_json: write(`select ledger.apply_as_json($1, jsonb_build_array(${operation}))`),
   submit: write(`call ledger.submit($1, jsonb_build_array(${operation}), false, null)`),
   put_blob: write("select ledger.put_blob($1, 'bytes')"),
   put_prices: write(
@@ -24,6 +25,7 @@ export const PUBLIC_CALLS: Readonly<Record<string, PublicCall>> = {
   ),
   use_prices: write("select ledger.use_prices($1, 'prices')"),
   pools_of: write(`select * from ledger.pools_of($1, jsonb_build_array(${operation}))`),
+  locks_for: write(`select ledger.locks_for($1, jsonb_build_array(${operation}))`),
   locks_of: write("select ledger.locks_of($1, '{tenant}')"),
   // No pool, so that no lock is left on the connection.
   lock_pools: write("call ledger.lock_pools($1, '{}')"),
@@ -32,6 +34,10 @@ export const PUBLIC_CALLS: Readonly<Record<string, PublicCall>> = {
   note_retries: write("select ledger.note_retries($1, 1)"),
   create_tenant: { kind: "admin", text: "select ledger.create_tenant($1)", ofTenant: false },
   bind_role: { kind: "admin", text: "select ledger.bind_role('postgres', $1)", ofTenant: false },
+  prune: { kind: "admin", text: "call ledger.prune($1)", ofTenant: false },
+  prune_some: { kind: "admin", text: "select * from ledger.prune_some($1)", ofTenant: false },
+  archive_run: { kind: "admin", text: "call ledger.archive_run($1, 'run-a', '{}', '')", ofTenant: false },
+  archive_some: { kind: "admin", text: "select * from ledger.archive_some($1, 'run-a', '{}', '')", ofTenant: false },
   balance_at: { kind: "read", text: "select * from ledger.balance_at($1, 'tenant', now())", ofTenant: true },
   equal_k: { kind: "read", text: "select * from ledger.equal_k($1, 'e')", ofTenant: true },
   equal_k_by_task: { kind: "read", text: "select * from ledger.equal_k_by_task($1, 'e')", ofTenant: true },

@@ -262,4 +262,18 @@ export const FAULTS: readonly Fault[] = [
     title: "a root that booked what nobody used",
     sql: channel("run-b", "iterations", "committed = committed + 1, free = free - 1"),
   },
+  {
+    rule: "archive-differs-from-record",
+    pool: "below",
+    title: "a stretch that is recorded and was not archived",
+    sql: `insert into ledger_private.archives values
+      (t, 'below', 1, 1, 'run-a', 1, 0, '{}', 'sha256:${"0".repeat(64)}', now(), 'nobody')`,
+  },
+  {
+    rule: "seq-not-dense",
+    pool: "below",
+    title: "an event that is archived and still in the journal",
+    sql: `insert into ledger_private.journal_archive
+      select j.* from ledger_private.journal j where j.tenant_id = t and j.pool_id = 'below' and j.seq = 1`,
+  },
 ];

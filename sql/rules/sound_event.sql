@@ -1,0 +1,43 @@
+-- The rules of a journal row, besides the words it may use: called by a CHECK, as ledger_private.sound_channel. Usage is what was consumed, and a
+-- difference in a correction.
+create or replace function ledger_private.sound_event(p_row ledger_private.journal)
+returns boolean
+language plpgsql
+immutable
+parallel safe
+as $$
+declare
+  v_difference constant boolean := p_row.kind = 'corrected';
+  v_broken constant text := case
+    when p_row.seq <= 0 then 'journal_seq_positive'
+    when p_row.effective_at > p_row.recorded_at then 'journal_effective_not_later'
+    when (p_row.source_pool_id is null) <> (p_row.source_seq is null) then 'journal_source_whole'
+    when p_row.corrects_seq is not null and (p_row.corrects_seq >= p_row.seq or not v_difference) then 'journal_corrects_earlier'
+    when greatest(
+      p_row.iterations, p_row.input_tokens, p_row.output_tokens, p_row.cache_read_tokens, p_row.cache_write_tokens, p_row.reasoning_tokens,
+      p_row.charged_tokens, p_row.usd, p_row.ms, p_row.uncertain_tokens, p_row.uncertain_iterations, p_row.uncertain_usd,
+      p_row.tokens_funded, p_row.tokens_held, p_row.tokens_spent, p_row.tokens_uncertain, p_row.iterations_funded, p_row.iterations_held,
+      p_row.iterations_spent, p_row.iterations_uncertain, p_row.usd_funded, p_row.usd_held, p_row.usd_spent, p_row.usd_uncertain,
+      p_row.usd_remainder
+    ) >= 'Infinity' then 'journal_amounts_finite'
+    when not v_difference and least(
+      p_row.iterations, p_row.input_tokens, p_row.output_tokens, p_row.cache_read_tokens, p_row.cache_write_tokens, p_row.reasoning_tokens,
+      p_row.charged_tokens, p_row.usd, p_row.ms, p_row.uncertain_tokens, p_row.uncertain_iterations, p_row.uncertain_usd
+    ) < 0 then 'journal_usage_not_negative'
+    when not v_difference and coalesce(p_row.cache_read_tokens, 0) + coalesce(p_row.cache_write_tokens, 0) > p_row.input_tokens
+      then 'journal_cache_within_input'
+    when p_row.cache_write_1h_tokens >= 'Infinity' or (not v_difference and (
+      p_row.cache_write_1h_tokens < 0 or p_row.cache_write_1h_tokens > coalesce(p_row.cache_write_tokens, 0)
+    )) then 'journal_cache_write_1h_within_cache_write'
+    when not v_difference and p_row.reasoning_tokens > p_row.output_tokens then 'journal_reasoning_within_output'
+    when not v_difference and (
+      p_row.uncertain_tokens > p_row.charged_tokens or p_row.uncertain_iterations > p_row.iterations or p_row.uncertain_usd > p_row.usd
+    ) then 'journal_uncertain_within_usage'
+  end;
+begin
+  if v_broken is not null then
+    perform ledger_private.raise_breach('journal', v_broken);
+  end if;
+  return true;
+end;
+$$;
