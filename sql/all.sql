@@ -74,7 +74,6 @@
 --!include rules/resources_json.sql
 --!include rules/spend_json.sql
 --!include rules/ending_json.sql
---!include rules/usage_booked.sql
 --!include rules/charged_json.sql
 
 -- Journal rows, written up from their parts

@@ -5985,7 +5985,7 @@ begin
   return case
     when v_event.kind = 'spawned' then jsonb_build_object('node_id', v_event.node_id)
     when v_event.kind in ('settled', 'cancelled') then ledger_private.ending_json(
-      ledger_private.usage_booked(v_event), (ledger_private.find_node(p_tenant_id, v_event.node_id)).budget
+      ledger_private.usage_in(v_event), (ledger_private.find_node(p_tenant_id, v_event.node_id)).budget
     )
   end;
 end;
@@ -6727,32 +6727,6 @@ CREATE OR REPLACE FUNCTION ledger_private.unreported_usage(p_node ledger_private
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN ((p_node).dispatched_at IS NULL) THEN ledger_private.usage_of('{"usd": 0}'::jsonb, 'total'::text) ELSE ledger_private.ceiling_usage((p_node).budget) END;
 alter function ledger_private.unreported_usage(ledger_private.nodes) owner to ledger_owner;
-
-CREATE OR REPLACE FUNCTION ledger_private.usage_booked(p_event ledger_private.journal)
- RETURNS ledger_private.usage
- LANGUAGE plpgsql
- IMMUTABLE PARALLEL SAFE
-AS $function$
-declare
-  v ledger_private.usage;
-begin
-  v.iterations := p_event.iterations;
-  v.input_tokens := p_event.input_tokens;
-  v.output_tokens := p_event.output_tokens;
-  v.cache_read_tokens := coalesce(p_event.cache_read_tokens, 0);
-  v.cache_write_tokens := coalesce(p_event.cache_write_tokens, 0);
-  v.cache_write_1h_tokens := coalesce(p_event.cache_write_1h_tokens, 0);
-  v.reasoning_tokens := coalesce(p_event.reasoning_tokens, 0);
-  v.charged_tokens := p_event.charged_tokens;
-  v.usd := p_event.usd;
-  v.ms := coalesce(p_event.ms, 0);
-  v.tokens_known := p_event.tokens_known;
-  v.usd_known := p_event.usd_known;
-  v.resources := p_event.resources;
-  return v;
-end;
-$function$;
-alter function ledger_private.usage_booked(ledger_private.journal) owner to ledger_owner;
 
 CREATE OR REPLACE FUNCTION ledger_private.usage_diff(p_true ledger_private.usage, p_booked ledger_private.usage)
  RETURNS ledger_private.usage

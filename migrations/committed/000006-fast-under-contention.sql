@@ -1,5 +1,5 @@
 --! Previous: sha1:264fa6f333269a4a5b10cdd1a0c1b214110036f1
---! Hash: sha1:3934d0fd1d4bd325ee7b34dc1a293a6ca1d31578
+--! Hash: sha1:bdc8645bc255548e9058b92068e3996bd3808398
 --! Message: fast under contention
 
 -- Writing fast: rules that cost less, one plain path for single operations, batches as sets.
@@ -359,34 +359,6 @@ return jsonb_build_object(
   end
 );
 --! EndIncluded rules/ending_json.sql
---! Included rules/usage_booked.sql
--- The usage that a journal row records. Parts that were zero are null there.
-create or replace function ledger_private.usage_booked(p_event ledger_private.journal)
-returns ledger_private.usage
-language plpgsql
-immutable
-parallel safe
-as $$
-declare
-  v ledger_private.usage;
-begin
-  v.iterations := p_event.iterations;
-  v.input_tokens := p_event.input_tokens;
-  v.output_tokens := p_event.output_tokens;
-  v.cache_read_tokens := coalesce(p_event.cache_read_tokens, 0);
-  v.cache_write_tokens := coalesce(p_event.cache_write_tokens, 0);
-  v.cache_write_1h_tokens := coalesce(p_event.cache_write_1h_tokens, 0);
-  v.reasoning_tokens := coalesce(p_event.reasoning_tokens, 0);
-  v.charged_tokens := p_event.charged_tokens;
-  v.usd := p_event.usd;
-  v.ms := coalesce(p_event.ms, 0);
-  v.tokens_known := p_event.tokens_known;
-  v.usd_known := p_event.usd_known;
-  v.resources := p_event.resources;
-  return v;
-end;
-$$;
---! EndIncluded rules/usage_booked.sql
 --! Included rules/plain_amounts.sql
 -- Whether the parts of a spend that is plain in form (ledger_private.plain_spend) are within their whole, as ledger_private.misfit_of_spend would
 -- have it. Counts that were not stated may be null.
@@ -1081,7 +1053,7 @@ begin
   return case
     when v_event.kind = 'spawned' then jsonb_build_object('node_id', v_event.node_id)
     when v_event.kind in ('settled', 'cancelled') then ledger_private.ending_json(
-      ledger_private.usage_booked(v_event), (ledger_private.find_node(p_tenant_id, v_event.node_id)).budget
+      ledger_private.usage_in(v_event), (ledger_private.find_node(p_tenant_id, v_event.node_id)).budget
     )
   end;
 end;

@@ -11,7 +11,7 @@ begin
   return case
     when v_event.kind = 'spawned' then jsonb_build_object('node_id', v_event.node_id)
     when v_event.kind in ('settled', 'cancelled') then ledger_private.ending_json(
-      ledger_private.usage_booked(v_event), (ledger_private.find_node(p_tenant_id, v_event.node_id)).budget
+      ledger_private.usage_in(v_event), (ledger_private.find_node(p_tenant_id, v_event.node_id)).budget
     )
   end;
 end;

@@ -22,8 +22,10 @@ export interface Connections {
 /** How long to wait for a new connection before it counts as failed. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** Connections of a pool of ours, at least: the usual calls at once, and what is beside calls. */
+/** Connections of a pool of ours, at least. */
 const CONNECTIONS = 18;
+
+/** Those of them that are for what is beside calls: readers, transactions, a listener. */
 const BESIDE_CALLS = 12;
 
 /** Enough for a call, a transaction, what it reads beside itself, and a listener. */
