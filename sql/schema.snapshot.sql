@@ -837,14 +837,10 @@ declare
   v_answers ledger_private.answer[];
 begin
   perform ledger_private.assert_writable(p_tenant_id);
-  if jsonb_typeof(p_operations) = 'array' and jsonb_array_length(p_operations) = 1 then
-    v_answers := array[ledger_private.perform_alone(p_tenant_id, p_operations -> 0, clock_timestamp())];
-  else
-    perform ledger_private.lock_all(p_tenant_id, p_operations);
-    v_answers := ledger_private.apply_batch(
-      p_tenant_id, array(select e.operation from jsonb_array_elements(p_operations) with ordinality e (operation, n) order by e.n), clock_timestamp()
-    );
-  end if;
+  perform ledger_private.lock_all(p_tenant_id, p_operations);
+  v_answers := ledger_private.apply_batch(
+    p_tenant_id, array(select e.operation from jsonb_array_elements(p_operations) with ordinality e (operation, n) order by e.n), clock_timestamp()
+  );
   if p_atomic then
     perform ledger_private.assert_all_ok(v_answers);
   end if;
@@ -2026,7 +2022,6 @@ begin
   if v_spend -> 'tokens_known' = 'false' then
     v_tokens_unknown := 1;
   end if;
-  perform pg_advisory_xact_lock(ledger_private.lock_key(p_tenant_id, v_pool_id));
 
   -- what turns out late is taken back by the same statements: in a subtransaction a row that was written would still count as read
   foreach v_sign in array '{1,-1}'::integer[] loop
@@ -5039,7 +5034,6 @@ begin
   if v_answer.status is not null then
     return v_answer;
   end if;
-  perform ledger_private.lock_all(p_tenant_id, jsonb_build_array(p_operation));
   if ledger_private.fits('id', p_operation -> 'operation_id') then
     v_place := ledger_private.claim(p_tenant_id, p_operation, p_at);
     if v_place is null then
@@ -6332,7 +6326,6 @@ begin
   if not found then
     return null;
   end if;
-  perform pg_advisory_xact_lock(ledger_private.lock_key(p_tenant_id, v_pool_id));
 
   foreach v_sign in array '{1,-1}'::integer[] loop
     with held as (

@@ -1,5 +1,5 @@
 --! Previous: sha1:264fa6f333269a4a5b10cdd1a0c1b214110036f1
---! Hash: sha1:bdc8645bc255548e9058b92068e3996bd3808398
+--! Hash: sha1:d00bfffcc7e21127552b710c04a4aad244c6ec20
 --! Message: fast under contention
 
 -- Writing fast: rules that cost less, one plain path for single operations, batches as sets.
@@ -829,7 +829,6 @@ begin
   if v_spend -> 'tokens_known' = 'false' then
     v_tokens_unknown := 1;
   end if;
-  perform pg_advisory_xact_lock(ledger_private.lock_key(p_tenant_id, v_pool_id));
 
   -- what turns out late is taken back by the same statements: in a subtransaction a row that was written would still count as read
   foreach v_sign in array '{1,-1}'::integer[] loop
@@ -939,7 +938,6 @@ begin
   if not found then
     return null;
   end if;
-  perform pg_advisory_xact_lock(ledger_private.lock_key(p_tenant_id, v_pool_id));
 
   foreach v_sign in array '{1,-1}'::integer[] loop
     with held as (
@@ -1849,7 +1847,7 @@ end;
 $$;
 --! EndIncluded private/perform_plainly.sql
 --! Included private/perform_alone.sql
--- One operation by itself, its locks taken, its id claimed and its answer kept: the plain path where it can, else the general one.
+-- One operation by itself, its id claimed and its answer kept: the plain path where it can, else the general one. The caller holds its locks.
 create or replace function ledger_private.perform_alone(
   p_tenant_id text,
   p_operation jsonb,
@@ -1865,7 +1863,6 @@ begin
   if v_answer.status is not null then
     return v_answer;
   end if;
-  perform ledger_private.lock_all(p_tenant_id, jsonb_build_array(p_operation));
   if ledger_private.fits('id', p_operation -> 'operation_id') then
     v_place := ledger_private.claim(p_tenant_id, p_operation, p_at);
     if v_place is null then
@@ -1935,14 +1932,10 @@ declare
   v_answers ledger_private.answer[];
 begin
   perform ledger_private.assert_writable(p_tenant_id);
-  if jsonb_typeof(p_operations) = 'array' and jsonb_array_length(p_operations) = 1 then
-    v_answers := array[ledger_private.perform_alone(p_tenant_id, p_operations -> 0, clock_timestamp())];
-  else
-    perform ledger_private.lock_all(p_tenant_id, p_operations);
-    v_answers := ledger_private.apply_batch(
-      p_tenant_id, array(select e.operation from jsonb_array_elements(p_operations) with ordinality e (operation, n) order by e.n), clock_timestamp()
-    );
-  end if;
+  perform ledger_private.lock_all(p_tenant_id, p_operations);
+  v_answers := ledger_private.apply_batch(
+    p_tenant_id, array(select e.operation from jsonb_array_elements(p_operations) with ordinality e (operation, n) order by e.n), clock_timestamp()
+  );
   if p_atomic then
     perform ledger_private.assert_all_ok(v_answers);
   end if;

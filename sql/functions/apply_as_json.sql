@@ -21,14 +21,10 @@ declare
   v_answers ledger_private.answer[];
 begin
   perform ledger_private.assert_writable(p_tenant_id);
-  if jsonb_typeof(p_operations) = 'array' and jsonb_array_length(p_operations) = 1 then
-    v_answers := array[ledger_private.perform_alone(p_tenant_id, p_operations -> 0, clock_timestamp())];
-  else
-    perform ledger_private.lock_all(p_tenant_id, p_operations);
-    v_answers := ledger_private.apply_batch(
-      p_tenant_id, array(select e.operation from jsonb_array_elements(p_operations) with ordinality e (operation, n) order by e.n), clock_timestamp()
-    );
-  end if;
+  perform ledger_private.lock_all(p_tenant_id, p_operations);
+  v_answers := ledger_private.apply_batch(
+    p_tenant_id, array(select e.operation from jsonb_array_elements(p_operations) with ordinality e (operation, n) order by e.n), clock_timestamp()
+  );
   if p_atomic then
     perform ledger_private.assert_all_ok(v_answers);
   end if;

@@ -69,7 +69,6 @@ begin
   if v_spend -> 'tokens_known' = 'false' then
     v_tokens_unknown := 1;
   end if;
-  perform pg_advisory_xact_lock(ledger_private.lock_key(p_tenant_id, v_pool_id));
 
   -- what turns out late is taken back by the same statements: in a subtransaction a row that was written would still count as read
   foreach v_sign in array '{1,-1}'::integer[] loop

@@ -1,4 +1,4 @@
--- One operation by itself, its locks taken, its id claimed and its answer kept: the plain path where it can, else the general one.
+-- One operation by itself, its id claimed and its answer kept: the plain path where it can, else the general one. The caller holds its locks.
 create or replace function ledger_private.perform_alone(
   p_tenant_id text,
   p_operation jsonb,
@@ -14,7 +14,6 @@ begin
   if v_answer.status is not null then
     return v_answer;
   end if;
-  perform ledger_private.lock_all(p_tenant_id, jsonb_build_array(p_operation));
   if ledger_private.fits('id', p_operation -> 'operation_id') then
     v_place := ledger_private.claim(p_tenant_id, p_operation, p_at);
     if v_place is null then

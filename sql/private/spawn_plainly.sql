@@ -29,7 +29,6 @@ begin
   if not found then
     return null;
   end if;
-  perform pg_advisory_xact_lock(ledger_private.lock_key(p_tenant_id, v_pool_id));
 
   foreach v_sign in array '{1,-1}'::integer[] loop
     with held as (
