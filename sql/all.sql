@@ -22,6 +22,12 @@
 --!include rules/misfit_of_operation.sql
 --!include rules/misfit_of_cursor.sql
 --!include rules/plain_price.sql
+--!include rules/common_texts.sql
+--!include rules/common_tags.sql
+--!include rules/common_spend.sql
+--!include rules/common_meter.sql
+--!include rules/common_settle.sql
+--!include rules/common_spawn.sql
 --!include rules/plain_amounts.sql
 --!include rules/plain_spend.sql
 --!include rules/plain_budget.sql
@@ -33,6 +39,7 @@
 --!include rules/plain_cancel.sql
 --!include rules/plain_dispatch.sql
 --!include rules/plain_operation.sql
+--!include rules/plain_line.sql
 --!include rules/instants_in.sql
 --!include rules/misfit_of_book.sql
 
@@ -74,6 +81,7 @@
 --!include rules/resources_json.sql
 --!include rules/spend_json.sql
 --!include rules/ending_json.sql
+--!include rules/ending_text.sql
 --!include rules/charged_json.sql
 
 -- Journal rows, written up from their parts
@@ -103,6 +111,7 @@
 --!include functions/error_codes.sql
 --!include functions/caller_tenant.sql
 --!include private/raise_error.sql
+--!include private/is_bound.sql
 --!include private/assert_tenant.sql
 --!include private/assert_writable.sql
 --!include private/assert_all_ok.sql
@@ -136,6 +145,7 @@
 --!include private/pools_looked_up.sql
 --!include private/pools_named.sql
 --!include private/pools_locked.sql
+--!include private/own_keys.sql
 --!include private/lock_keys.sql
 --!include private/lock_all.sql
 --!include functions/pools_of.sql
@@ -228,6 +238,10 @@
 --!include private/claim_steps.sql
 --!include private/book_steps.sql
 --!include private/put_back.sql
+--!include private/read_plainly.sql
+--!include private/fold_turns.sql
+--!include private/fold_plainly.sql
+--!include private/fold_common.sql
 --!include private/fold.sql
 --!include private/perform_plainly.sql
 --!include private/perform_alone.sql

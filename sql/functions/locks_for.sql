@@ -12,7 +12,9 @@ set plan_cache_mode = force_generic_plan
 set jit = off
 as $$
 begin
-  perform ledger_private.assert_tenant(p_tenant_id);
+  if not ledger_private.is_bound(p_tenant_id) then
+    perform ledger_private.assert_tenant(p_tenant_id);
+  end if;
   return ledger_private.lock_keys(p_tenant_id, p_operations);
 end;
 $$;

@@ -20,6 +20,7 @@ declare
   v_keys bigint[];
   v_key bigint;
   v_waited boolean;
+  v_ours boolean;
 begin
   loop
     commit; -- inside a transaction block this fails, before anything is locked
@@ -35,17 +36,17 @@ begin
     exit when not v_waited or v_keys operator(pg_catalog.@>) ledger.locks_for(p_tenant_id, p_operations);
   end loop;
   foreach v_key in array v_keys loop
-    perform pg_catalog.pg_advisory_lock(v_key);
+    v_ours := pg_catalog.pg_try_advisory_lock(v_key);
   end loop;
   commit;
   set transaction isolation level serializable;
   foreach v_key in array v_keys loop
-    perform pg_catalog.pg_advisory_xact_lock(v_key);
+    v_ours := pg_catalog.pg_try_advisory_xact_lock(v_key);
   end loop;
   foreach v_key in array v_keys loop
-    perform pg_catalog.pg_advisory_unlock(v_key);
+    v_ours := pg_catalog.pg_advisory_unlock(v_key);
   end loop;
-  p_results := ledger.apply_as_json(p_tenant_id, p_operations, coalesce(p_atomic, false));
+  p_results := ledger.apply_as_json(p_tenant_id, p_operations, coalesce(p_atomic, false), true);
 end;
 $$;
 comment on procedure ledger.submit(text, jsonb, boolean, jsonb) is

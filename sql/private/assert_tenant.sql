@@ -8,9 +8,7 @@ as $$
 declare
   v_mine text;
 begin
-  -- only tenants that exist are bound to
-  perform from ledger_private.role_bindings b where b.tenant_id = p_tenant_id and b.role_name = session_user and p_tenant_id <> '*';
-  if found then
+  if ledger_private.is_bound(p_tenant_id) then
     return;
   end if;
   v_mine := ledger.caller_tenant();

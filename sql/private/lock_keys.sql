@@ -9,6 +9,7 @@ declare
   v_operation constant jsonb := p_operations -> 0;
   v_pool_id text;
   v_payers text[];
+  v_keys bigint[];
 begin
   if jsonb_typeof(p_operations) = 'array' and jsonb_array_length(p_operations) = 1 then
     if v_operation ->> 'op' in ('meter', 'spawn') then
@@ -24,6 +25,11 @@ begin
     end if;
     if v_pool_id is not null and v_payers is null then
       return array[ledger_private.lock_key(p_tenant_id, v_pool_id)];
+    end if;
+  elsif jsonb_typeof(p_operations) = 'array' and jsonb_array_length(p_operations) between 2 and 1000 then
+    v_keys := ledger_private.own_keys(p_tenant_id, p_operations);
+    if v_keys is not null then
+      return v_keys;
     end if;
   end if;
   return array(

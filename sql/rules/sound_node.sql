@@ -1,4 +1,4 @@
--- The rules of a node, besides the words it may use: called by a CHECK, as ledger_private.sound_channel.
+-- The rules of a node: called by a CHECK, as ledger_private.sound_channel.
 create or replace function ledger_private.sound_node(p_row ledger_private.nodes)
 returns boolean
 language plpgsql
@@ -7,6 +7,7 @@ parallel safe
 as $$
 declare
   v_broken constant text := case
+    when p_row.status not in ('pending', 'dispatched', 'done', 'down', 'cancelled', 'expired') then 'nodes_status_known'
     when p_row.parent_node_id = p_row.node_id then 'nodes_parent_other'
     when p_row.parent_node_id is null and not p_row.driver then 'nodes_root_owns_pool'
     when (p_row.status in ('pending', 'dispatched')) <> (p_row.ended_at is null) then 'nodes_ended_has_time'

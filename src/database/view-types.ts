@@ -30,7 +30,7 @@ const TYPES: Readonly<Record<string, string>> = {
 /** Lines longer than this are broken as the formatter breaks them. */
 const WIDTH = 120;
 
-/** A column of a view: where it comes from a column of the same name, the CHECKs on that one alone. */
+/** A column of a view: where it comes from a column of the same name, the rules about that one alone. */
 interface Column {
   readonly view: string;
   readonly view_comment: string;
@@ -53,10 +53,19 @@ const COLUMNS = `
     v.relname as view, coalesce(obj_description(v.oid, 'pg_class'), '') as view_comment, a.attname as column, t.typname as type,
     col_description(v.oid, a.attnum) as comment,
     array(
-      select distinct pg_get_constraintdef(c.oid)
+      select distinct r.rule
       from sources s
       join pg_attribute b on b.attrelid = s.relation and b.attname = a.attname
-      join pg_constraint c on c.conrelid = s.relation and c.contype = 'c' and c.conkey = array[b.attnum]
+      join pg_constraint c on c.conrelid = s.relation and c.contype = 'c'
+      cross join lateral (
+        select pg_get_constraintdef(c.oid) where c.conkey = array[b.attnum]
+        union all -- of a rule of its own in the function that a CHECK calls with the row
+        select m[1]
+        from pg_depend d
+        join pg_proc p on p.oid = d.refobjid
+        cross join lateral regexp_matches(p.prosrc, 'when p_row[.]' || a.attname || ' not in ([(][^)]*[)]) then') m
+        where d.classid = 'pg_constraint'::regclass and d.objid = c.oid and d.refclassid = 'pg_proc'::regclass
+      ) r (rule)
       where s.view = v.oid
       order by 1
     ) as checks
@@ -107,10 +116,10 @@ function typeOf({ view, column, type, checks }: Column): string[] {
   return [typescript];
 }
 
-/** The values a CHECK lets through, where it lists them: `= any (array['a', 'b'])` or `~ '^(a|b)$'`. */
-function listedIn(check: string): string[] | undefined {
-  const alternatives = /~ '\^\(([\w|-]+)\)\$'::text\)/.exec(check)?.[1];
+/** The values a rule lets through, where it lists them: `= any (array['a', 'b'])`, `~ '^(a|b)$'`, or `('a', 'b')` in a function. */
+function listedIn(rule: string): string[] | undefined {
+  const alternatives = /~ '\^\(([\w|-]+)\)\$'::text\)/.exec(rule)?.[1];
   if (alternatives !== undefined) return alternatives.split("|");
-  if (!/= ANY \(ARRAY\[[^\]]*\]\)/.test(check)) return undefined;
-  return [...check.matchAll(/'([\w-]+)'::text/g)].map(([, value = ""]) => value);
+  if (!/= ANY \(ARRAY\[[^\]]*\]\)|^\(\s*'/.test(rule)) return undefined;
+  return [...rule.matchAll(/'([\w-]+)'/g)].map(([, value = ""]) => value);
 }

@@ -115,6 +115,10 @@ function mapValues(value: unknown, change: Change): unknown {
   return copy;
 }
 
+/** The same where few keys change. */
 function mapKeys(value: unknown, changes: ReadonlyMap<string, Change>): unknown {
-  return mapValues(value, (one, key) => changes.get(key)?.(one, key) ?? one);
+  if (!isObject(value)) return value;
+  const copy: Record<string, unknown> = { ...value };
+  for (const [key, change] of changes) if (copy[key] !== undefined) copy[key] = change(copy[key], key);
+  return copy;
 }

@@ -1,7 +1,22 @@
 /** Ids that the client makes. */
-import { v7 } from "uuid";
+import { randomUUID } from "node:crypto";
 
-/** A UUID of version 7: they ascend with time, so that the pages of an index that new ones go to are the ones in memory. */
+const MINUTE_MS = 60_000;
+
+/**
+ * The minute and chance (72 bits of it), in 17 characters; the first is none that the command line would take for an option's. Short,
+ * because an id stands in an event up to five times and in three indexes: as UUIDs they were half of it.
+ *
+ * New ones go to the few pages of an index where the last ones went, which are in memory. Within a minute they have no order: ids that
+ * ascend strictly leave pages half full wherever other tenants' come after them, because a page is split in its middle. The minute is
+ * in digits and small letters, whose order is the same under every collation.
+ */
 export function newId(): string {
-  return v7();
+  return Math.floor(Date.now() / MINUTE_MS).toString(36) + chance();
+}
+
+/** 72 bits as 12 characters; from a UUID, whose digits Node makes in advance (those taken are none of its version and variant). */
+function chance(): string {
+  const uuid = randomUUID();
+  return Buffer.from(uuid.slice(0, 6) + uuid.slice(-12), "hex").toString("base64url");
 }

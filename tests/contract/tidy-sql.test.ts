@@ -13,7 +13,10 @@ const LEFTOVERS = new RegExp(`\\b(?:TO${"DO"}|FIX${"ME"})\\b`);
  */
 const LONG_FUNCTIONS = [
   "sql/private/book_plainly.sql",
+  "sql/private/fold_plainly.sql",
+  "sql/private/fold_turns.sql",
   "sql/private/move_pools.sql",
+  "sql/private/read_plainly.sql",
   "sql/private/spawn_plainly.sql",
   "sql/rules/shape.sql",
 ];

@@ -81,7 +81,7 @@ describe("the benchmark of writing", () => {
     const [spoilt] = report.cases.map(({ notes }) => notes.join("\n"));
     expect(spoilt).toMatch(/told \d+ settled, the books hold/);
     expect(spoilt).toMatch(/told \d+ committed_tokens, the books hold/);
-    expect(spoilt).toMatch(/ledger\.audit of acme: .*"pool_id":"00000000-0000-7000-c000-000000000001"/);
+    expect(spoilt).toMatch(/ledger\.audit of acme: .*"pool_id":"pools000000000001"/);
     expect(report.server.server_version).toMatch(/^\d+\./);
   }, 60_000);
 

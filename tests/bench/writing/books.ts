@@ -11,9 +11,9 @@ const TOTALS = { tokens: { total: 9e15 }, iterations: { total: 9e15 }, usd: { to
 /** Pools a call. */
 const BATCH = 200;
 
-/** So many ids of pools, as long as UUIDs; the scripts of `pgbench/` spell them too. */
+/** So many ids of pools, as long as those that the client makes; the scripts of `pgbench/` spell them too. */
 export function poolIds(count: number): string[] {
-  return Array.from({ length: count }, (_, n) => `00000000-0000-7000-c000-${String(n + 1).padStart(12, "0")}`);
+  return Array.from({ length: count }, (_, n) => `pools${String(n + 1).padStart(12, "0")}`);
 }
 
 /** Makes a tenant with pools of three capped channels. */
@@ -21,7 +21,7 @@ export async function openBooks({ superuser }: Database, tenant: string, pools: 
   await superuser.query("select ledger.create_tenant($1)", [tenant]);
   for (let from = 0; from < pools.length; from += BATCH) {
     const operations = pools.slice(from, from + BATCH).map((pool_id) => {
-      return { op: "open_pool", operation_id: `open-${pool_id}`, pool_id, channels: TOTALS };
+      return { op: "open_pool", operation_id: `open_pool:${pool_id}`, pool_id, channels: TOTALS };
     });
     const call = "select count(*) from ledger.apply($1, $2::jsonb) where status <> 'ok'";
     const { rows } = await superuser.query(call, [tenant, JSON.stringify(operations)]);

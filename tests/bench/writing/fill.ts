@@ -80,7 +80,7 @@ async function writeRound(
   const pool = poolIds(POOLS)[round % POOLS];
   let operation = round * EVENTS;
   for (const [op, many] of Object.entries(ROUND)) {
-    const values = [tenant, pool, operation, many, round * ROUND.spawn];
+    const values = [tenant, pool, operation, many, Math.floor(round / POOLS) * ROUND.spawn, round];
     const call = { name: op, text: statement(op), values };
     const { rows } = await retryingCall(
       () => client.query<{ ok: string }>(call),

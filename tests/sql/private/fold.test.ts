@@ -147,6 +147,65 @@ const HISTORIES: Readonly<Record<string, readonly Operation[]>> = {
   ],
 };
 
+/** Calls of what is common only, in pools that pay for themselves: each a batch that one statement books, or puts back. */
+const COMMON: readonly (readonly Operation[])[] = [
+  [
+    openPool("p", { tokens: 1000, iterations: 100, usd: "50" }, { tags: { team: "core", tier: "1" } }),
+    openPool("q", { usd: "1" }, { token_charge: "uncached" }),
+    openRun("r", { tokens: 500, iterations: 50 }),
+    openPool("small", { tokens: 10, iterations: 5, usd: "0.5" }),
+  ],
+  [
+    meter("q", { input_tokens: 9, cache_read_tokens: 4, cache_write_tokens: 2, cache_write_1h_tokens: 1, usd: "0.1" }),
+    meter(
+      "p",
+      { iterations: 1, input_tokens: 30, output_tokens: 10, reasoning_tokens: 3, usd: "0.250", ms: 12 },
+      model,
+    ),
+    meter("q", { usd: "0" }, { turn: 2, tool_calls: ["a", { name: "b" }], detail: { n: 1 } }),
+    meter("p", { usd: "2" }, { tags, effective_at, detail: [1] }),
+    meter("r", {}, { tags: { own: "1" } }),
+  ],
+  [
+    spawn(
+      "p",
+      "a",
+      { tokens: 20, iterations: 1, usd: "0.5" },
+      { tags, effective_at, runtime: "node", lease_ms: 60_000 },
+    ),
+    { op: "spawn", pool_id: "p", label: "derived", budget: { tokens: 5, iterations: 1, usd: "0.1" }, lease_ms: 30_000 },
+    spawn("r", "b", { tokens: 0, iterations: 0 }, { task_ref: digest }),
+    { op: "spawn", pool_id: "p", label: "derived too", budget: { tokens: 5, iterations: 1 } },
+    spawn("q", "c", { tokens: 7, usd: "0.25" }),
+    meter("p", { input_tokens: 1, usd: "0.125" }),
+  ],
+  [
+    settle("a", { iterations: 2, input_tokens: 15, usd: "0.75" }, { ...model, verdict: { ok: 1 }, out_ref: "o" }),
+    spawn("p", "d", { tokens: 3, iterations: 1, usd: "0" }),
+    settle("p:s1", { output_tokens: 4, usd: "0.1" }, { outcome: "down", reason: "r", infra: true, effective_at, tags }),
+    settle("b", { input_tokens: 1, usd: "0" }, { tool_calls: ["a"], detail: { n: 1 } }),
+    settle("c", { input_tokens: 9, cache_read_tokens: 4, usd: "0.25" }),
+    spawn("q", "e", { usd: "0.25" }),
+  ],
+  // put back: an id taken, a node ended twice, no room, room only after what comes back, a row that is sealed by another
+  ["x", "y", "z", "a"].map((id) => spawn("p", id, { tokens: 1, iterations: 1 })),
+  ["x", "y", "d", "x"].map((id) => settle(id, { input_tokens: 1, usd: "0" })),
+  ["s", "t", "u", "v"].map((id) => spawn("small", id, { tokens: 4, iterations: 1 })),
+  [
+    settle("s", { input_tokens: 1, usd: "0" }),
+    spawn("small", "w", { tokens: 4, iterations: 1 }),
+    meter("small", { usd: "0.5" }),
+    spawn("small", "after", { tokens: 1, iterations: 1 }),
+  ],
+  [meter("p", { usd_known: false }), meter("q"), meter("q"), meter("q")],
+  [meter("q"), meter("p", { usd: "1" }), meter("q"), meter("r")],
+  [spawn("q", "q", {}), spawn("q", "f", {}), spawn("q", "g", { iterations: 3 }), spawn("p", "h", { tokens: 1 })],
+  [{ op: "freeze", pool_id: "q" }],
+  [meter("q"), meter("q"), meter("q"), spawn("q", "frozen", {})],
+  [meter("q"), meter("q"), meter("q"), meter("r", { input_tokens: 3 }, { operation_id: "once" })],
+  [meter("q"), meter("q"), meter("r", { input_tokens: 3 }, { operation_id: "once" }), meter("q")],
+];
+
 const numbered = (operations: readonly Operation[], prefix: string): Operation[] =>
   operations.map((operation, n) => ({ operation_id: `${prefix}-${n}`, ...operation }));
 
@@ -162,6 +221,19 @@ describe("a batch", () => {
     expect(together.map((answer) => ({ ...answer, position: 0 }))).toEqual(apart);
     expect(await rowsOf(whole)).toEqual(await rowsOf(parts));
     expect(await whole.apply(history)).toEqual(await parts.apply(history));
+  });
+
+  it("of what is common, call after call", async () => {
+    const [whole, parts] = [await ledger.open(), await ledger.open()];
+    for (const [n, operations] of COMMON.entries()) {
+      const call = numbered(operations, `call-${n}`);
+      const together = await whole.apply(call);
+      const apart = [];
+      for (const operation of call) apart.push(...(await parts.apply([operation])));
+      expect(together.map((answer) => ({ ...answer, position: 0 }))).toEqual(apart);
+      expect(await rowsOf(whole)).toEqual(await rowsOf(parts));
+      expect(await whole.apply(call)).toEqual(await parts.apply(call));
+    }
   });
 
   it("of all of these, in one call", async () => {

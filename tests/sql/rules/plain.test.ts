@@ -1,4 +1,7 @@
-/** What passes for plain is never malformed: operations are spoiled at random, and nothing that misfit_of_operation rejects is plain. */
+/**
+ * What passes for plain is never malformed: operations are spoiled at random, and nothing that misfit_of_operation rejects is plain. What
+ * is common is plain.
+ */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Operation } from "../books.js";
@@ -68,6 +71,37 @@ const PLAIN: readonly Operation[] = [
   { op: "cancel", operation_id: "c", node_id: "n", reason: "r", spend, tool_results: results, ...called, ...said },
   { op: "cancel", operation_id: "c", node_id: "n", reason: "r" },
   { op: "dispatch", operation_id: "d", node_id: "n", effective_at: said.effective_at, tags: said.tags },
+];
+
+/** Those that say no more than most do. */
+const COMMON: readonly Operation[] = [
+  {
+    op: "meter",
+    operation_id: "m",
+    pool_id: "p",
+    spend: { iterations: 0, input_tokens: 3, output_tokens: 1, usd: "1" },
+  },
+  {
+    ...{
+      op: "meter",
+      operation_id: "m",
+      pool_id: "p",
+      turn: 0,
+      tags: { team: "a", step: "" },
+      ...called,
+    },
+    spend: {
+      ...{ iterations: 1, input_tokens: 30, output_tokens: 10, cache_read_tokens: 5, cache_write_tokens: 2 },
+      ...{ reasoning_tokens: 3, usd: "0.25", ms: 12 },
+    },
+  },
+  {
+    ...{ op: "settle", operation_id: "e", node_id: "n", outcome: "down", out_ref: "o", tags: { a: "b" }, ...called },
+    spend: { iterations: 1, input_tokens: 3, output_tokens: 1, usd: "0.000000000001" },
+  },
+  { op: "spawn", operation_id: "s", pool_id: "p", node_id: "n", label: "l", runtime: "r", lease_ms: 1, budget },
+  { op: "spawn", operation_id: "s", pool_id: "p", label: "l", budget: {} },
+  { op: "spawn", operation_id: "s", pool_id: "p", label: "l", budget: { usd: "1" } },
 ];
 
 /** What no key takes, or only some do. */
@@ -142,7 +176,7 @@ type Draft = Record<string, unknown>;
 /** One change to a draft or to an object in it: a value replaced, a key left out, or one added. */
 const spoilt: fc.Arbitrary<Draft> = fc
   .record({
-    draft: fc.constantFrom(...PLAIN),
+    draft: fc.constantFrom(...PLAIN, ...COMMON),
     changes: fc.array(
       fc.record({ inside: fc.boolean(), key: fc.nat(30), value: fc.constantFrom(...ODD), how: fc.nat(9) }),
       {
@@ -171,7 +205,12 @@ function isObject(value: unknown): value is Draft {
 }
 
 const JUDGED = `
-  select r.n, r.operation, ledger_private.misfit_of_operation(r.operation, now()) as misfit, r.plain and coalesce(f.fits, false) as plain
+  select r.n, r.operation, ledger_private.misfit_of_operation(r.operation, now()) as misfit, r.plain and coalesce(f.fits, false) as plain, r.plain as form,
+    coalesce(case r.op
+      when 'meter' then ledger_private.common_meter(r.operation)
+      when 'settle' then ledger_private.common_settle(r.operation)
+      when 'spawn' then ledger_private.common_spawn(r.operation)
+    end and (not r.operation ? 'tags' or ledger_private.common_tags(r.operation -> 'tags')), false) as common
   from ledger_private.read_operations($1::jsonb[], $1::jsonb[]) r
   cross join lateral (
     select (r.effective_at <= now()) is not false and (r.op in ('spawn', 'dispatch') or ledger_private.plain_amounts(
@@ -180,9 +219,16 @@ const JUDGED = `
   ) f
   order by r.n`;
 
-async function judged(operations: readonly unknown[]) {
-  const { rows } = await ledger.client.query(JUDGED, [operations.map((operation) => JSON.stringify(operation))]);
-  return rows as { operation: unknown; misfit: unknown; plain: boolean }[];
+/** The same of the form that a fold by one statement takes, which is narrower. */
+const FOLDED = `
+  select r.n, r.operation, ledger_private.misfit_of_operation(r.operation, now()) as misfit, r.plain and coalesce(f.fits, true) as plain
+  from ledger_private.read_plainly(to_jsonb($1::jsonb[])) r
+  cross join lateral (select case when r.plain then (r.operation ->> 'effective_at')::timestamptz <= now() end as fits) f
+  order by r.n`;
+
+async function judged(operations: readonly unknown[], judgement = JUDGED) {
+  const { rows } = await ledger.client.query(judgement, [operations.map((operation) => JSON.stringify(operation))]);
+  return rows as { operation: unknown; misfit: unknown; plain: boolean; form: boolean; common: boolean }[];
 }
 
 describe("a plain operation", () => {
@@ -193,10 +239,22 @@ describe("a plain operation", () => {
     );
   });
 
+  it("is what most are, told by less", async () => {
+    const rows = await judged(COMMON);
+    expect(rows.map(({ misfit, plain, common }) => ({ misfit, plain, common }))).toEqual(
+      COMMON.map(() => ({ misfit: null, plain: true, common: true })),
+    );
+  });
+
   it("is never malformed", async () => {
     const operations = [...ODD, ...fc.sample(spoilt, 4000)];
     const rows = await judged(operations);
     expect(rows.filter(({ misfit, plain }) => misfit !== null && plain)).toEqual([]);
+    expect(rows.filter(({ form, common }) => common && !form)).toEqual([]);
     expect(rows.filter(({ plain }) => plain).length, "some remain plain").toBeGreaterThan(50);
+    expect(rows.filter(({ common }) => common).length, "some remain common").toBeGreaterThan(50);
+    const folded = await judged(operations.filter(isObject), FOLDED);
+    expect(folded.filter(({ misfit, plain }) => misfit !== null && plain)).toEqual([]);
+    expect(folded.filter(({ plain }) => plain).length, "some remain common").toBeGreaterThan(50);
   });
 });

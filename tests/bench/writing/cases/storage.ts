@@ -1,4 +1,4 @@
-/** Bytes that an event takes: journal and its indexes, and operations apart. Ids are UUIDs of 36 characters. */
+/** Bytes that an event takes: journal and its indexes, and operations apart. Ids are those that the client makes. */
 import { audit } from "../books.js";
 import type { Bench, Case, Figure, Outcome } from "../case.js";
 import { atMost, known, single } from "../figures.js";
@@ -48,7 +48,7 @@ const TENANTS = [
 
 export const storage: Case = {
   name: "storage",
-  about: "bytes per event, with UUIDs of 36 characters as ids, provider, model, request id and tags",
+  about: "bytes per event, with ids as the client makes them, provider, model, request id and tags",
   async run({ place, options }: Bench) {
     const outcomes: Outcome[] = [];
     for (const { name, tenant, bound } of TENANTS) {
