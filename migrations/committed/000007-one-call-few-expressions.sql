@@ -1,5 +1,5 @@
 --! Previous: sha1:d00bfffcc7e21127552b710c04a4aad244c6ec20
---! Hash: sha1:d7b839c6e789673109899ed9b7d208050ba707f4
+--! Hash: sha1:3a2d49aecaf15f5b2aba4a6b92c56e9f67d107d2
 --! Message: one call, few expressions
 
 -- Single operations by fewer expressions: the common forms are told quickly, words are rules like the others, and what is locked is not looked up
@@ -31,7 +31,7 @@ declare
   v_broken text;
 begin
   -- what most rows are, told by less than what tells which rule another one breaks
-  if p_row.payer_pool_id = p_row.pool_id and p_row.free is not null and p_row.seals = 0 and p_row.unknown >= 0
+  if p_row.payer_pool_id = p_row.pool_id and p_row.total + p_row.free is not null and p_row.seals = 0 and p_row.unknown >= 0
     and least(p_row.total, p_row.reserved, p_row.committed, p_row.uncertain, p_row.remainder) >= 0
     and greatest(p_row.uncertain, p_row.remainder) = 0 and greatest(p_row.total, p_row.free, p_row.reserved, p_row.committed) < 'Infinity'
     and (p_row.channel not in ('tokens', 'iterations') or greatest(p_row.total % 1, p_row.reserved % 1, p_row.committed % 1) = 0)
@@ -201,7 +201,7 @@ as $$
 declare
   v_text constant text := p_object;
 begin
-  return char_length(v_text) <= 250 and v_text ~ '^{("[a-z_]+": "[^"\\[:cntrl:]]+"[,}] ?)+$';
+  return char_length(v_text) <= 250 and v_text ~ E'^{("[a-z_]+": "[^"\\\\[:cntrl:]]+"[,}] ?)+$';
 end;
 $$;
 --! EndIncluded rules/common_texts.sql
@@ -770,13 +770,13 @@ as $$
         e.n, e.op, e.operation, e.operation_id, sha256(convert_to(e.content, 'UTF8')) as digest, e.pool_id, e.node_id, e.label, e.runtime,
         e.provider, e.model, e.provider_request_id, e.purpose, e.out_ref, e.outcome, e.own_tags, e.extras,
         case
-          when ledger_private.plain_line(e.operation, e.op, e.asked) and e.operation_id || e.content !~ '[\\[:cntrl:]]'
+          when ledger_private.plain_line(e.operation, e.op, e.asked) and e.operation_id || e.content !~ E'[\\\\[:cntrl:]]'
             and least(e.operation_id, e.pool_id, e.node_id, e.label, e.runtime, e.provider, e.model, e.provider_request_id, e.out_ref) <> ''
             and greatest(
               char_length(e.operation_id), char_length(e.pool_id), char_length(e.node_id), char_length(e.label), char_length(e.runtime),
               char_length(e.provider), char_length(e.model), char_length(e.provider_request_id), char_length(e.out_ref)
             ) <= 200
-            and (e.purpose in ('turn', 'compaction', 'failed', 'tool')) is not false
+            and (e.operation -> 'purpose' in ('"turn"', '"compaction"', '"failed"', '"tool"')) is not false
             and not jsonb_path_exists(e.asked - 'usd', 'strict $.* ? (@.type() != "number")')
             and (jsonb_typeof(e.asked -> 'usd') = 'string' and char_length(e.asked ->> 'usd') <= 28
               and e.asked ->> 'usd' ~ '^[0-9]+([.][0-9]+)?$') is not false
@@ -1246,7 +1246,7 @@ $$;
 -- Applies an ordered batch of operations in the caller's serializable transaction: [{position, status, code, result}], position from 0. A refused
 -- or failed operation changes no balance and stops no other; with p_atomic the first one raises LG008 and everything is rolled back.
 -- Locks: the pools of ledger.pools_of, ascending, until the transaction ends; none where the caller says that it holds them (p_locked, as
--- ledger.submit does): a lock that is missing costs somebody 40001, never a balance.
+-- ledger.submit does): locks that are missing cost others 40001 and 40P01, again and again, never a balance.
 -- Raises: LG006, LG009, LG012, LG001 (not an array, more than 1000 operations), LG008; 40001 where the transaction
 -- began before it held the locks and lost.
 create or replace function ledger.apply_as_json(
@@ -1273,7 +1273,7 @@ begin
   if current_setting('transaction_isolation') <> 'serializable' or not ledger_private.is_bound(p_tenant_id) then
     perform ledger_private.assert_writable(p_tenant_id);
   end if;
-  if not p_locked or v_size is null or v_size > 1000 then -- which it complains about
+  if p_locked is not true or v_size is null or v_size > 1000 then -- which it complains about
     perform ledger_private.lock_all(p_tenant_id, p_operations);
   end if;
   if v_size = 1 then

@@ -1,7 +1,7 @@
 -- Applies an ordered batch of operations in the caller's serializable transaction: [{position, status, code, result}], position from 0. A refused
 -- or failed operation changes no balance and stops no other; with p_atomic the first one raises LG008 and everything is rolled back.
 -- Locks: the pools of ledger.pools_of, ascending, until the transaction ends; none where the caller says that it holds them (p_locked, as
--- ledger.submit does): a lock that is missing costs somebody 40001, never a balance.
+-- ledger.submit does): locks that are missing cost others 40001 and 40P01, again and again, never a balance.
 -- Raises: LG006, LG009, LG012, LG001 (not an array, more than 1000 operations), LG008; 40001 where the transaction
 -- began before it held the locks and lost.
 create or replace function ledger.apply_as_json(
@@ -28,7 +28,7 @@ begin
   if current_setting('transaction_isolation') <> 'serializable' or not ledger_private.is_bound(p_tenant_id) then
     perform ledger_private.assert_writable(p_tenant_id);
   end if;
-  if not p_locked or v_size is null or v_size > 1000 then -- which it complains about
+  if p_locked is not true or v_size is null or v_size > 1000 then -- which it complains about
     perform ledger_private.lock_all(p_tenant_id, p_operations);
   end if;
   if v_size = 1 then

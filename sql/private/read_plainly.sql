@@ -74,13 +74,13 @@ as $$
         e.n, e.op, e.operation, e.operation_id, sha256(convert_to(e.content, 'UTF8')) as digest, e.pool_id, e.node_id, e.label, e.runtime,
         e.provider, e.model, e.provider_request_id, e.purpose, e.out_ref, e.outcome, e.own_tags, e.extras,
         case
-          when ledger_private.plain_line(e.operation, e.op, e.asked) and e.operation_id || e.content !~ '[\\[:cntrl:]]'
+          when ledger_private.plain_line(e.operation, e.op, e.asked) and e.operation_id || e.content !~ E'[\\\\[:cntrl:]]'
             and least(e.operation_id, e.pool_id, e.node_id, e.label, e.runtime, e.provider, e.model, e.provider_request_id, e.out_ref) <> ''
             and greatest(
               char_length(e.operation_id), char_length(e.pool_id), char_length(e.node_id), char_length(e.label), char_length(e.runtime),
               char_length(e.provider), char_length(e.model), char_length(e.provider_request_id), char_length(e.out_ref)
             ) <= 200
-            and (e.purpose in ('turn', 'compaction', 'failed', 'tool')) is not false
+            and (e.operation -> 'purpose' in ('"turn"', '"compaction"', '"failed"', '"tool"')) is not false
             and not jsonb_path_exists(e.asked - 'usd', 'strict $.* ? (@.type() != "number")')
             and (jsonb_typeof(e.asked -> 'usd') = 'string' and char_length(e.asked ->> 'usd') <= 28
               and e.asked ->> 'usd' ~ '^[0-9]+([.][0-9]+)?$') is not false

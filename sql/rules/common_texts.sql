@@ -9,6 +9,6 @@ as $$
 declare
   v_text constant text := p_object;
 begin
-  return char_length(v_text) <= 250 and v_text ~ '^{("[a-z_]+": "[^"\\[:cntrl:]]+"[,}] ?)+$';
+  return char_length(v_text) <= 250 and v_text ~ E'^{("[a-z_]+": "[^"\\\\[:cntrl:]]+"[,}] ?)+$';
 end;
 $$;

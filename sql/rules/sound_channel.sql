@@ -10,7 +10,7 @@ declare
   v_broken text;
 begin
   -- what most rows are, told by less than what tells which rule another one breaks
-  if p_row.payer_pool_id = p_row.pool_id and p_row.free is not null and p_row.seals = 0 and p_row.unknown >= 0
+  if p_row.payer_pool_id = p_row.pool_id and p_row.total + p_row.free is not null and p_row.seals = 0 and p_row.unknown >= 0
     and least(p_row.total, p_row.reserved, p_row.committed, p_row.uncertain, p_row.remainder) >= 0
     and greatest(p_row.uncertain, p_row.remainder) = 0 and greatest(p_row.total, p_row.free, p_row.reserved, p_row.committed) < 'Infinity'
     and (p_row.channel not in ('tokens', 'iterations') or greatest(p_row.total % 1, p_row.reserved % 1, p_row.committed % 1) = 0)

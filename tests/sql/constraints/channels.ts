@@ -28,6 +28,9 @@ const BALANCES: readonly Breach[] = [
   check("channels_capped_adds_up", "a total without free", capped("free = null")),
   check("channels_uncapped_only_observed", "free without a total", observed("free = 0")),
   check("channels_uncapped_only_observed", "a hold without a total", observed("reserved = 1")),
+  check("channels_uncapped_only_observed", "a total that goes and leaves free", capped("total = null"), {
+    alsoBreaks: ["channels_uncapped_pays_elsewhere"],
+  }),
   check("channels_total_not_negative", "a total below zero", capped("total = -1, free = -1 - reserved - committed")),
   check("channels_reserved_not_negative", "a hold below zero", capped("reserved = -1, free = total + 1 - committed")),
   check("channels_committed_not_negative", "spend below zero", observed("committed = -1"), {

@@ -200,6 +200,14 @@ function spoil(
   return { ...draft, [name]: value };
 }
 
+/** A draft with each of its values, and those of its spend or budget, replaced by each odd one. */
+function replaced(draft: Draft): Draft[] {
+  return Object.entries(draft).flatMap(([name, value]) => [
+    ...ODD.map((odd) => ({ ...draft, [name]: odd })),
+    ...(isObject(value) ? replaced(value).map((part) => ({ ...draft, [name]: part })) : []),
+  ]);
+}
+
 function isObject(value: unknown): value is Draft {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -247,7 +255,7 @@ describe("a plain operation", () => {
   });
 
   it("is never malformed", async () => {
-    const operations = [...ODD, ...fc.sample(spoilt, 4000)];
+    const operations = [...ODD, ...COMMON.flatMap(replaced), ...fc.sample(spoilt, 2000)];
     const rows = await judged(operations);
     expect(rows.filter(({ misfit, plain }) => misfit !== null && plain)).toEqual([]);
     expect(rows.filter(({ form, common }) => common && !form)).toEqual([]);
@@ -256,5 +264,14 @@ describe("a plain operation", () => {
     const folded = await judged(operations.filter(isObject), FOLDED);
     expect(folded.filter(({ misfit, plain }) => misfit !== null && plain)).toEqual([]);
     expect(folded.filter(({ plain }) => plain).length, "some remain common").toBeGreaterThan(50);
+  });
+
+  it("is told alike where the caller reads backslashes otherwise", async () => {
+    const odd = COMMON.map((operation) => ({ ...operation, operation_id: "\u001b[2J" }));
+    await ledger.client.query("set standard_conforming_strings = off");
+    const [some, folded, alone] = [await judged(COMMON, FOLDED), await judged(odd, FOLDED), await judged(odd)];
+    await ledger.client.query("reset standard_conforming_strings");
+    expect(some.filter(({ plain }) => plain).length).toBeGreaterThan(0);
+    expect([...folded, ...alone].filter(({ plain, common }) => plain || common)).toEqual([]);
   });
 });
