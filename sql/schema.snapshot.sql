@@ -3217,7 +3217,7 @@ declare
   v_objects boolean;
   v_turns boolean;
 begin
-  if jsonb_typeof(p_operations) is distinct from 'array' or jsonb_array_length(p_operations) not between 3 and 1000 then
+  if jsonb_array_length(p_operations) < 3 then
     return null;
   end if;
   select bool_and(jsonb_typeof(e.operation) = 'object'), bool_and(e.operation ->> 'op' = 'meter') into v_objects, v_turns
@@ -6341,8 +6341,9 @@ AS $function$
         + g.reasoning_tokens + g.ms
       ) = 0
       and g.usd < 1e15 and scale(g.usd) <= 12
-      and g.cache_read_tokens + g.cache_write_tokens <= g.input_tokens and g.cache_write_1h_tokens <= g.cache_write_tokens
-      and g.reasoning_tokens <= g.output_tokens,
+      and ledger_private.plain_amounts(
+        g.input_tokens, g.output_tokens, g.cache_read_tokens, g.cache_write_tokens, g.cache_write_1h_tokens, g.reasoning_tokens
+      ),
       false
     )
   from (

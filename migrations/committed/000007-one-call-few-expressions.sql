@@ -1,5 +1,5 @@
 --! Previous: sha1:d00bfffcc7e21127552b710c04a4aad244c6ec20
---! Hash: sha1:3a2d49aecaf15f5b2aba4a6b92c56e9f67d107d2
+--! Hash: sha1:28ef11d57c6069f85014603c9b7219a367ba6ab9
 --! Message: one call, few expressions
 
 -- Single operations by fewer expressions: the common forms are told quickly, words are rules like the others, and what is locked is not looked up
@@ -750,8 +750,9 @@ as $$
         + g.reasoning_tokens + g.ms
       ) = 0
       and g.usd < 1e15 and scale(g.usd) <= 12
-      and g.cache_read_tokens + g.cache_write_tokens <= g.input_tokens and g.cache_write_1h_tokens <= g.cache_write_tokens
-      and g.reasoning_tokens <= g.output_tokens,
+      and ledger_private.plain_amounts(
+        g.input_tokens, g.output_tokens, g.cache_read_tokens, g.cache_write_tokens, g.cache_write_1h_tokens, g.reasoning_tokens
+      ),
       false
     )
   from (
@@ -1160,7 +1161,7 @@ $$;
 --! EndIncluded private/fold_plainly.sql
 --! Included private/fold_common.sql
 -- The answers to a batch that one statement books (ledger_private.fold_turns, fold_plainly); null where none does, and for fewer than three
--- operations, for which that is not worth it. The caller holds their locks.
+-- operations, for which that is not worth it. The caller holds their locks, for which they had to be an array, and not too long.
 create or replace function ledger_private.fold_common(
   p_tenant_id text,
   p_operations jsonb,
@@ -1173,7 +1174,7 @@ declare
   v_objects boolean;
   v_turns boolean;
 begin
-  if jsonb_typeof(p_operations) is distinct from 'array' or jsonb_array_length(p_operations) not between 3 and 1000 then
+  if jsonb_array_length(p_operations) < 3 then
     return null;
   end if;
   select bool_and(jsonb_typeof(e.operation) = 'object'), bool_and(e.operation ->> 'op' = 'meter') into v_objects, v_turns

@@ -54,8 +54,9 @@ as $$
         + g.reasoning_tokens + g.ms
       ) = 0
       and g.usd < 1e15 and scale(g.usd) <= 12
-      and g.cache_read_tokens + g.cache_write_tokens <= g.input_tokens and g.cache_write_1h_tokens <= g.cache_write_tokens
-      and g.reasoning_tokens <= g.output_tokens,
+      and ledger_private.plain_amounts(
+        g.input_tokens, g.output_tokens, g.cache_read_tokens, g.cache_write_tokens, g.cache_write_1h_tokens, g.reasoning_tokens
+      ),
       false
     )
   from (
